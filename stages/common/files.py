@@ -1,0 +1,109 @@
+"""Files written whole or not at all, the same bytes for the same content."""
+
+import hashlib
+import json
+import math
+import os
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.common.errors import InputError
+
+SIGNIFICANT_DIGITS = 6
+# What NumPy and zipfile raise for broken files; a TypeError where the file holds a bare array.
+UNREADABLE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    EOFError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`; move it there on success, remove it on failure.
+
+    A reader never sees a half-written file, and what stood at `path` stays until the new one is
+    whole. Raises InputError where the disk can't take it.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        os.close(handle)
+    except OSError as error:
+        raise InputError(f"{path} can't be written: {error.strerror}") from None
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as error:
+        raise InputError(f"{path} can't be written: {error}") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write text as UTF-8 with the newlines it has."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="")
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write strict JSON, floats to 6 significant digits so that a diff shows what changed."""
+    text = json.dumps(_rounded(value), indent=2, ensure_ascii=False, allow_nan=False)
+    write_text(path, text + "\n")
+
+
+def write_arrays(path: Path, **arrays: NDArray[Any]) -> None:
+    """Write arrays as an uncompressed .npz file."""
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+
+
+def read_arrays(path: Path, *names: str) -> list[NDArray[Any]]:
+    """Read the named arrays of an .npz file, never unpickling.
+
+    Raises InputError where the file is missing, broken or lacks an array.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return [arrays[name] for name in names]
+    except UNREADABLE as error:
+        raise InputError(
+            f"{path} can't be read ({error}): `dvc repro` makes it anew, "
+            "`dvc checkout` brings back the committed one"
+        ) from None
+
+
+def sha256_of(path: Path) -> str:
+    """Give a file's SHA-256 in hexadecimal digits; raises InputError where it can't be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(
+            f"{path} can't be read ({error.strerror}): `dvc repro` makes it anew"
+        ) from None
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(item) for item in value]
+    if isinstance(value, float) and math.isfinite(value):
+        return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
+    return value

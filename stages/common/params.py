@@ -1,0 +1,118 @@
+"""params.yaml as a typed model: what may stand there, and what each value must be."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from stages.common.errors import InputError
+
+PARAMS_FILE = Path("params.yaml")
+
+
+def _number(value: object) -> object:
+    """Read text such as `1e-3`, which YAML 1.1 takes for a string, as the number it is."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
+Positive = Annotated[Number, Field(gt=0)]
+Share = Annotated[Number, Field(gt=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+PatchedPixels = Annotated[int, Field(ge=16, le=256, multiple_of=8)]
+
+
+class Section(BaseModel):
+    """A part of params.yaml: no unknown key, no silent conversion, never changed."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class DatasetParams(Section):
+    source: Annotated[str, Field(min_length=1)]
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class ImageParams(Section):
+    height: PatchedPixels
+    width: PatchedPixels
+
+
+class SplitParams(Section):
+    holdout: Share
+
+
+class TrainParams(Section):
+    epochs: Count
+    batch_size: Count
+    learning_rate: Positive
+    device: Literal["auto", "cpu", "cuda"]
+
+
+class AutoencoderParams(Section):
+    width: Count
+    latent: Count
+
+
+class ModelParams(Section):
+    autoencoder: AutoencoderParams
+
+
+class Centre(Section):
+    """The ellipse of a frame in which `centre_mse` looks; in shares of the frame's sides."""
+
+    row: Share
+    column: Share
+    half_height: Share
+    half_width: Share
+
+
+class ScoreParams(Section):
+    centre: Centre
+
+
+class DetectorParams(Section):
+    model: Literal["autoencoder"]
+    scores: Annotated[list[Literal["mse", "centre_mse"]], Field(min_length=1)]
+    rule: Literal["youden", "margin", "sigma"]
+    sigmas: Number
+
+
+class Params(Section):
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    dataset: DatasetParams
+    images: ImageParams
+    split: SplitParams
+    train: TrainParams
+    models: ModelParams
+    scores: ScoreParams
+    detector: DetectorParams
+
+
+def load_params(path: Path = PARAMS_FILE) -> Params:
+    """Read and check the parameters.
+
+    Raises InputError where the file is missing, isn't YAML, or holds a value of the wrong type or
+    out of range, an unknown key, or lacks one; every such key is named.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing: run from the project's top folder") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{path} can't be read as YAML: {error}") from None
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        problems = "\n".join(
+            f"  {'.'.join(map(str, problem['loc'])) or 'the whole file'}: {problem['msg']}"
+            f" (it is {problem['input']!r:.80})"
+            for problem in error.errors()
+        )
+        raise InputError(f"{path}: correct these values:\n{problems}") from None

@@ -1,0 +1,240 @@
+"""The canonical archive of wells: one layout and one sequence of bytes for the same content.
+
+train/NAME              normal wells
+proliv/NAME             known spills
+test/imgs/NAME          wells of either kind
+test/test_annotation.txt    a line `NAME LABEL` for each of test/imgs; 1 = spill, 0 = normal
+"""
+
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from stages.common.errors import InputError
+from stages.common.files import replacing
+
+TRAIN, SPILLS, TEST = "train/", "proliv/", "test/imgs/"
+ANNOTATION = "test/test_annotation.txt"
+PARTS = (TRAIN, SPILLS, TEST, ANNOTATION)
+JUNK_FOLDERS = {"__MACOSX"}
+JUNK_FILES = {".DS_Store", "Thumbs.db", "desktop.ini"}
+MAX_UNPACKED_BYTES = 2**30
+MAX_FILES = 200_000
+NAMES_SHOWN = 20
+# What reading a broken entry raises; a ValueError where its name is in no known encoding.
+UNREADABLE = (
+    OSError,
+    ValueError,
+    EOFError,
+    NotImplementedError,
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+)
+
+Reader = Callable[[], bytes]
+
+
+class Wells(NamedTuple):
+    """What an archive holds: encoded images by name in sorted order, and the test labels."""
+
+    train: dict[str, bytes]
+    spills: dict[str, bytes]
+    test: dict[str, bytes]
+    labels: dict[str, bool]
+
+
+def write_canonical(files: Mapping[str, Reader], target: Path, source: str) -> None:
+    """Write files, given by path and reader, as the canonical archive.
+
+    A leading folder common to all is dropped, so are junk files and whatever lies outside the
+    layout; entries are sorted, stored, and carry no time. Raises InputError, naming `source`,
+    where a part of the layout is missing or empty, or a file can't be read.
+    """
+    kept = _in_layout(files)
+    missing = [part for part in PARTS if not any(path.startswith(part) for path in kept)]
+    if missing:
+        top = sorted({path.split("/")[0] for path in _without_common_folder(files)})
+        raise InputError(
+            f"{source}: {', '.join(missing)} missing or empty. An archive of wells holds "
+            f"{', '.join(PARTS)}; this one holds {_shortened(top) or 'nothing'}"
+        )
+    with replacing(target) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for path in sorted(kept):
+            entry = zipfile.ZipInfo(path)
+            entry.create_system = 3
+            entry.external_attr = (stat.S_IFREG | 0o644) << 16
+            archive.writestr(entry, kept[path]())
+
+
+def files_of_folder(folder: Path) -> dict[str, Reader]:
+    """Give every file below a folder by its path relative to the folder.
+
+    Raises InputError for a name that isn't UTF-8, or more than MAX_FILES files or
+    MAX_UNPACKED_BYTES.
+    """
+    files = {
+        path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()
+    }
+    for name in files:
+        # Names that an old Windows zip brought in another encoding hold lone surrogates.
+        if any("\ud800" <= character <= "\udfff" for character in name):
+            raise InputError(f"{folder}: the file name {name!r} isn't UTF-8; rename the file")
+    _refuse_bomb(len(files), sum(path.stat().st_size for path in files.values()), str(folder))
+    return {name: _reader(path.read_bytes, str(path)) for name, path in files.items()}
+
+
+def files_of_zip(archive: zipfile.ZipFile) -> dict[str, Reader]:
+    """Give every file of an open zip by its path.
+
+    Raises InputError for a path that is absolute or leaves the folder, a path that stands twice, a
+    symbolic link, an encrypted entry, a packing method other than deflate (its unpacking can't be
+    bounded), or more than MAX_FILES files or MAX_UNPACKED_BYTES.
+    """
+    name = archive.filename or "the zip"
+    entries = [entry for entry in archive.infolist() if not entry.filename.endswith(("/", "\\"))]
+    _refuse_bomb(len(entries), sum(entry.file_size for entry in entries), name)
+    files: dict[str, Reader] = {}
+    for entry in entries:
+        path = PurePosixPath(entry.filename.replace("\\", "/")).as_posix()
+        if path.startswith("/") or {".", ".."} & set(path.split("/")) or path[1:2] == ":":
+            raise InputError(f"{name}: the path {path!r} leaves the archive's folder; not unpacked")
+        if path in files:
+            raise InputError(f"{name}: {path!r} stands in it twice; make the archive anew")
+        if stat.S_ISLNK(entry.external_attr >> 16):
+            raise InputError(f"{name}: {path!r} is a symbolic link; put the file itself there")
+        if entry.flag_bits & 1:
+            raise InputError(f"{name}: {path!r} is encrypted; make the archive without a password")
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise InputError(f"{name}: {path!r} isn't packed by deflate; make the archive anew")
+        files[path] = _reader(partial(_read_entry, archive, entry), f"{name}: {path}")
+    return files
+
+
+def open_zip(path: Path) -> zipfile.ZipFile:
+    """Open a zip for reading; raises InputError where it is missing, a web page, or broken."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(512).lstrip()
+        if start[:1] == b"<":
+            raise InputError(
+                f"{path} is a web page, not a zip: the address leads to a page about the file (on "
+                "Google Drive: a missing permission or a used-up quota, which lasts up to a day). "
+                "Fetch the file by a browser and set WELLS_ARCHIVE to its path"
+            )
+        return zipfile.ZipFile(path)
+    except OSError as error:
+        raise InputError(f"{path} can't be read: {error.strerror}") from None
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise InputError(f"{path} is no whole zip file ({error}): fetch it again") from None
+
+
+def read_wells(path: Path) -> Wells:
+    """Read a canonical archive.
+
+    Raises InputError where it is broken, or the annotation doesn't fit the test images.
+    """
+    with open_zip(path) as archive:
+        files = {name: read() for name, read in sorted(files_of_zip(archive).items())}
+    train, spills, test = (
+        {name.removeprefix(part): data for name, data in files.items() if name.startswith(part)}
+        for part in (TRAIN, SPILLS, TEST)
+    )
+    if ANNOTATION not in files:
+        raise InputError(f"{path}: {ANNOTATION} is missing; `dvc repro -f download` makes it anew")
+    return Wells(train, spills, test, parse_annotation(files[ANNOTATION], test))
+
+
+def parse_annotation(content: bytes, names: Iterable[str]) -> dict[str, bool]:
+    """Read the labels of the test images; True = spill.
+
+    Lines end in LF or CRLF. Raises InputError, naming line or file, for a line that isn't
+    `NAME LABEL`, a label other than 0 or 1, a name that stands twice or has no image, an image
+    without a label, and where either class is empty, for then a rate can't be measured.
+    """
+    try:
+        lines = content.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{ANNOTATION} isn't UTF-8 text: {error}") from None
+    images = set(names)
+    labels: dict[str, bool] = {}
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        where = f"{ANNOTATION}, line {number}"
+        words = line.rsplit(maxsplit=1)
+        if len(words) != 2:
+            raise InputError(f"{where}: {line!r:.80} isn't `NAME LABEL`")
+        name, label = words[0].strip(), words[1]
+        if label not in ("0", "1"):
+            raise InputError(f"{where}: the label of {name} is {label!r:.80}; it must be 0 or 1")
+        if name in labels:
+            raise InputError(f"{where}: {name} stands a second time; keep one line of it")
+        if name not in images:
+            raise InputError(f"{where}: {name} isn't in {TEST}; add the image or drop the line")
+        labels[name] = label == "1"
+    unlabelled = sorted(images - labels.keys())
+    if unlabelled:
+        raise InputError(f"{ANNOTATION} has no line for {_shortened(unlabelled)}")
+    for kind, present in (("spill", True), ("normal", False)):
+        if present not in labels.values():
+            raise InputError(f"{ANNOTATION} has no {kind}: its rate could not be measured")
+    return labels
+
+
+def _in_layout(files: Mapping[str, Reader]) -> dict[str, Reader]:
+    return {
+        path: read
+        for path, read in _without_common_folder(files).items()
+        if path.startswith((TRAIN, SPILLS, TEST)) or path == ANNOTATION
+    }
+
+
+def _without_common_folder(files: Mapping[str, Reader]) -> dict[str, Reader]:
+    kept = {path: read for path, read in files.items() if not _is_junk(path)}
+    tops = {part.split("/")[0] for part in PARTS}
+    while len(folders := {path.split("/")[0] for path in kept}) == 1 and not folders & tops:
+        if not all("/" in path for path in kept):
+            break
+        kept = {path.split("/", 1)[1]: read for path, read in kept.items()}
+    return kept
+
+
+def _is_junk(path: str) -> bool:
+    parts = PurePosixPath(path).parts
+    return bool(JUNK_FOLDERS & set(parts)) or parts[-1] in JUNK_FILES or parts[-1].startswith("._")
+
+
+def _refuse_bomb(count: int, size: int, source: str) -> None:
+    if count > MAX_FILES or size > MAX_UNPACKED_BYTES:
+        raise InputError(
+            f"{source} would unpack to {count:,} files and {size:,} bytes, over the limits of "
+            f"{MAX_FILES:,} files and {MAX_UNPACKED_BYTES:,} bytes; not unpacked"
+        )
+
+
+def _read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    # An unbounded read() would unpack the whole stream before it looks at the stated size; one byte
+    # more than stated lets an entry of a stated size of zero be checked too.
+    with archive.open(entry) as file:
+        return file.read(entry.file_size + 1)
+
+
+def _reader(read: Reader, where: str) -> Reader:
+    def read_or_explain() -> bytes:
+        try:
+            return read()
+        except UNREADABLE as error:
+            raise InputError(f"{where} can't be read ({error}): fetch or copy it again") from None
+
+    return read_or_explain
+
+
+def _shortened(names: list[str]) -> str:
+    more = len(names) - NAMES_SHOWN
+    return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,84 @@
+"""A small convolutional autoencoder of wells, fast on a CPU."""
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+PATCH = 4
+
+
+class Autoencoder(nn.Module):
+    """Images through a bottleneck of `latent` numbers and back.
+
+    The stem turns 4 x 4 patches into `width` channels and the head turns channels into patches
+    (pixel shuffle, Shi et al. 2016, arXiv 1609.05158), so no convolution runs at full resolution;
+    between them lie pre-activation residual blocks (He et al. 2016, arXiv 1603.05027) at a quarter
+    and an eighth of it. Height and width must be multiples of 8. Inputs are standardised by the
+    channels' mean and standard deviation, which belong to the weights.
+    """
+
+    channel_mean: Tensor
+    channel_std: Tensor
+
+    def __init__(self, height: int, width_pixels: int, width: int, latent: int) -> None:
+        super().__init__()
+        rows, columns = height // (2 * PATCH), width_pixels // (2 * PATCH)
+        self.encoder = nn.Sequential(
+            nn.Conv2d(3, width, PATCH, stride=PATCH),
+            ResidualBlock(width),
+            nn.Conv2d(width, 2 * width, 2, stride=2),
+            ResidualBlock(2 * width),
+            nn.GELU(),
+            nn.Flatten(),
+            nn.Linear(2 * width * rows * columns, latent),
+        )
+        self.decoder = nn.Sequential(
+            nn.Linear(latent, 2 * width * rows * columns),
+            nn.Unflatten(1, (2 * width, rows, columns)),
+            ResidualBlock(2 * width),
+            nn.Conv2d(2 * width, 4 * width, 1),
+            nn.PixelShuffle(2),
+            ResidualBlock(width),
+            nn.Conv2d(width, 3 * PATCH**2, 1),
+            nn.PixelShuffle(PATCH),
+        )
+        self.register_buffer("channel_mean", torch.zeros(3, 1, 1))
+        self.register_buffer("channel_std", torch.ones(3, 1, 1))
+
+    def standardise_by(self, images: Tensor) -> None:
+        """Take the channels' mean and deviation from training images, `[N, 3, H, W]` in [0, 1]."""
+        self.channel_mean.copy_(images.mean((0, 2, 3))[:, None, None])
+        self.channel_std.copy_(images.std((0, 2, 3))[:, None, None].clamp_min(1e-3))
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Give the latent vectors, `[N, latent]`, of images `[N, 3, H, W]` in [0, 1]."""
+        return cast(Tensor, self.encoder((images - self.channel_mean) / self.channel_std))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Reconstruct images, `[N, 3, H, W]` in [0, 1]."""
+        decoded = self.decoder(self.encode(images))
+        return cast(Tensor, decoded * self.channel_std + self.channel_mean)
+
+    def loss(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Give what training minimises, a scalar, and the reconstructions it is of.
+
+        It is the mean squared error in units of the channels' deviations, so that no channel
+        counts for more because it varies more.
+        """
+        reconstructions = self(images)
+        return ((reconstructions - images) / self.channel_std).square().mean(), reconstructions
+
+
+class ResidualBlock(nn.Module):
+    """x + conv(gelu(conv(gelu(x)))), 3 x 3, as many channels out as in."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        hidden = self.first(functional.gelu(features))
+        return features + cast(Tensor, self.second(functional.gelu(hidden)))

@@ -1,0 +1,50 @@
+"""How well a score with its threshold tells spills from normal wells."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binomtest
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+Labels = NDArray[np.bool_]
+
+DISTINCT_FIGURES = ("tpr", "tnr", "tpr_interval", "tnr_interval", "auroc")
+
+
+def rates(scores: NDArray[np.float64], labels: Labels, threshold: float) -> dict[str, Any]:
+    """Measure a score on labelled images, `[N]` each, True = spill = positive.
+
+    tpr, tnr: shares of spills at or above, of normals below the threshold, each with its 95 %
+    Wilson interval; balanced_accuracy: their mean; auroc, average_precision: of the score, whatever
+    the threshold.
+    """
+    called = scores >= threshold
+    tpr, tnr = float(called[labels].mean()), float((~called[~labels]).mean())
+    return {
+        "tpr": tpr,
+        "tnr": tnr,
+        "tpr_interval": wilson_interval(called[labels]),
+        "tnr_interval": wilson_interval(~called[~labels]),
+        "balanced_accuracy": (tpr + tnr) / 2,
+        "auroc": float(roc_auc_score(labels, scores)),
+        "average_precision": float(average_precision_score(labels, scores)),
+        "threshold": threshold,
+    }
+
+
+def wilson_interval(successes: Labels) -> dict[str, float]:
+    """Give the 95 % score interval of the share of successes (Wilson 1927, JASA 22:209-212)."""
+    test = binomtest(int(successes.sum()), len(successes))
+    interval = test.proportion_ci(0.95, method="wilson")
+    return {"low": float(interval.low), "high": float(interval.high)}
+
+
+def rates_all_and_distinct(
+    scores: NDArray[np.float64], labels: Labels, distinct: Labels, threshold: float
+) -> dict[str, Any]:
+    """Measure on all images and, under `distinct`, the rates and AUROC on those marked so."""
+    on_distinct = rates(scores[distinct], labels[distinct], threshold)
+    return rates(scores, labels, threshold) | {
+        "distinct": {name: on_distinct[name] for name in DISTINCT_FIGURES}
+    }

@@ -1,0 +1,87 @@
+"""Where the wells come from: Google Drive, any other URL, a local zip or folder, or drawn ones."""
+
+import os
+from pathlib import Path
+
+import gdown
+import requests
+from gdown.exceptions import DownloadError, FileURLRetrievalError
+
+from stages.common.errors import InputError
+from stages.wells import archive, synthetic
+
+STAND_IN = "WELLS_ARCHIVE"
+SYNTHETIC = "synthetic"
+RETRIES = 5
+TIMEOUT_SECONDS = 60.0
+
+
+def fetch_archive(source: str, target: Path) -> None:
+    """Write the canonical archive of a source to `target`.
+
+    source: a URL (a Google Drive link among them), the path of a zip or of a folder, `synthetic`,
+    or `synthetic:N` for N training images. Where the environment variable WELLS_ARCHIVE names a
+    zip or folder, that is read in place of a URL. Raises InputError where the source can't be had.
+    """
+    if source.partition(":")[0] == SYNTHETIC:
+        drawn = synthetic.draw_archive(*_count_of(source))
+        files = {path: lambda data=data: data for path, data in drawn.items()}
+        archive.write_canonical(files, target, source)
+    elif "://" not in source:
+        _copy(Path(source).expanduser(), target)
+    elif stand_in := os.environ.get(STAND_IN):
+        _copy(Path(stand_in).expanduser(), target)
+    else:
+        download = target.with_name("download.zip")
+        _download(source, download)
+        _copy(download, target)
+        download.unlink()
+
+
+def _count_of(source: str) -> list[int]:
+    _, colon, count = source.partition(":")
+    if not colon:
+        return []
+    if not count.isdecimal() or int(count) < synthetic.MIN_TRAIN_COUNT:
+        raise InputError(
+            f"dataset.source is {source!r}: after `{SYNTHETIC}:` stands the number of training "
+            f"images, at least {synthetic.MIN_TRAIN_COUNT}"
+        )
+    return [int(count)]
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        archive.write_canonical(archive.files_of_folder(source), target, str(source))
+    elif source.is_file():
+        with archive.open_zip(source) as opened:
+            archive.write_canonical(archive.files_of_zip(opened), target, str(source))
+    else:
+        raise InputError(
+            f"{source} is neither a file nor a folder: correct dataset.source in params.yaml or "
+            f"the environment variable {STAND_IN}"
+        )
+
+
+def _download(url: str, target: Path) -> None:
+    """Download a URL, going on where an earlier try broke off."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # gdown takes a file of this name for one that is complete.
+    target.unlink(missing_ok=True)
+    try:
+        gdown.download(url, str(target), resume=True, retries=RETRIES, timeout=TIMEOUT_SECONDS)
+    except (DownloadError, requests.RequestException, OSError, ValueError) as error:
+        # A cause is the network's fault, an error of retrieval comes before any byte of the file.
+        # What is left says that the server can't go on where an earlier try broke off.
+        refused = isinstance(error, DownloadError) and error.__cause__ is None
+        if refused and not isinstance(error, FileURLRetrievalError):
+            for partial in target.parent.glob(f"{target.name}*.part"):
+                partial.unlink()
+            then = "the next try begins anew"
+        else:
+            then = "what has arrived is kept"
+        raise InputError(
+            f"{url} can't be downloaded: {' '.join(str(error).split())}\n"
+            f"Check the network and the address, and try again ({then}), or fetch the file by a "
+            f"browser and set {STAND_IN} to its path"
+        ) from None

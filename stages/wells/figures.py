@@ -1,0 +1,136 @@
+"""Pictures of the wells and of what the detector makes of them."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+from sklearn.metrics import auc, roc_curve
+
+from stages.common.files import replacing
+from stages.wells.images import Images
+
+MAGNIFICATION = 3
+GAP, CAPTION_HEIGHT, TITLE_HEIGHT = 6, 14, 28
+CAPTION_SIZE, TITLE_SIZE = 11, 15
+INK, PAPER = "#222222", "#ffffff"
+HEAT_MAP = "inferno"
+DPI = 110
+# Okabe and Ito's colour-blind-safe palette.
+COLOURS = {
+    "held-out normal": "#0072B2",
+    "known spill": "#E69F00",
+    "test normal": "#56B4E9",
+    "test spill": "#D55E00",
+}
+
+
+def save_picture(picture: Image.Image, path: Path) -> None:
+    """Write a picture as PNG."""
+    with replacing(path) as temporary:
+        picture.save(temporary, format="PNG", optimize=True)
+
+
+def gallery(
+    images: Images, title: str, columns: int, captions: Sequence[str] | None = None
+) -> Image.Image:
+    """Lay images `[N, 3, H, W]` uint8 out in rows, magnified, each over its caption."""
+    height, width = (MAGNIFICATION * side for side in images.shape[-2:])
+    caption_height = CAPTION_HEIGHT if captions else 0
+    rows = max(1, -(-len(images) // columns))
+    cell_width, cell_height = width + GAP, height + caption_height + GAP
+    size = (columns * cell_width + GAP, TITLE_HEIGHT + rows * cell_height + GAP)
+    picture = Image.new("RGB", size, PAPER)
+    draw = ImageDraw.Draw(picture)
+    draw.text((GAP, GAP), title, INK, ImageFont.load_default(TITLE_SIZE))
+    font = ImageFont.load_default(CAPTION_SIZE)
+    for index, image in enumerate(images):
+        left = GAP + index % columns * cell_width
+        top = TITLE_HEIGHT + index // columns * cell_height
+        tile = Image.fromarray(image.transpose(1, 2, 0))
+        picture.paste(tile.resize((width, height), Image.Resampling.BICUBIC), (left, top))
+        if captions:
+            draw.text((left, top + height), captions[index], INK, font)
+    return picture
+
+
+def heat_maps(errors: NDArray[np.floating], largest: float) -> Images:
+    """Colour errors `[N, H, W]` from 0 (dark) to `largest` and more (bright)."""
+    coloured = mpl.colormaps[HEAT_MAP](np.clip(errors / largest, 0, 1), bytes=True)
+    return np.ascontiguousarray(coloured[..., :3].transpose(0, 3, 1, 2))
+
+
+def reconstruction_panels(
+    images: Images,
+    reconstructions: Images,
+    errors: NDArray[np.floating],
+    captions: Sequence[str],
+    title: str,
+) -> Image.Image:
+    """Show each image over its reconstruction over its root squared error, a column an image.
+
+    The heat maps share one scale, up to the 99.5th percentile of all errors shown.
+    """
+    root = np.sqrt(errors)
+    maps = heat_maps(root, float(np.quantile(root, 0.995)))
+    tiles = np.concatenate([images, reconstructions, maps])
+    labels = [*captions, *["reconstruction"] * len(images), *["root squared error"] * len(images)]
+    return gallery(tiles, title, columns=len(images), captions=labels)
+
+
+def save_histogram(
+    groups: Mapping[str, NDArray[np.floating]], threshold: float, title: str, path: Path
+) -> None:
+    """Draw the distribution of each group's standardised scores, and the threshold.
+
+    Groups are named as in COLOURS. Each is drawn as a share of its own images, for their numbers
+    differ a hundredfold.
+    """
+    everything = np.concatenate([[threshold], *groups.values()])
+    edges = np.linspace(everything.min(), everything.max(), 81)
+    figure = Figure(figsize=(8, 4.5), dpi=DPI, layout="constrained")
+    upper, lower = figure.subplots(2, sharex=True)
+    for name, scores in groups.items():
+        axes = lower if name.startswith("test") else upper
+        share = np.full(len(scores), 1 / len(scores))
+        label = f"{name} ({len(scores):,})"
+        axes.hist(scores, edges, weights=share, color=COLOURS[name], alpha=0.75, label=label)
+    for axes in (upper, lower):
+        axes.axvline(threshold, color=INK, linestyle="--", label=f"threshold {threshold:.2f}")
+        axes.set_ylabel("share of the group")
+        axes.legend()
+    upper.set_title(title)
+    lower.set_xlabel("score, in standard deviations of the held-out normals' log score")
+    _save_figure(figure, path)
+
+
+def save_roc(
+    scored: Mapping[str, tuple[NDArray[np.bool_], NDArray[np.floating], float]],
+    title: str,
+    path: Path,
+) -> None:
+    """Draw the ROC curve of each score, (labels, scores, threshold) by name, and its threshold."""
+    figure = Figure(figsize=(5.5, 5), dpi=DPI, layout="constrained")
+    axes = figure.subplots()
+    # Thinner and thinner, so that a curve that lies on an earlier one hides nothing.
+    widths = np.linspace(5, 1.5, len(scored))
+    for colour, width, (name, (labels, scores, threshold)) in zip(
+        COLOURS.values(), widths, scored.items(), strict=False
+    ):
+        fpr, tpr, _ = roc_curve(labels, scores)
+        label = f"{name} (area {auc(fpr, tpr):.3f})"
+        axes.plot(fpr, tpr, color=colour, linewidth=width, label=label)
+        called = scores >= threshold
+        axes.plot(called[~labels].mean(), called[labels].mean(), "o", color=colour, mec=INK)
+    axes.set(xlabel="false positive rate", ylabel="true positive rate", title=title)
+    axes.legend(title="dot: at the threshold", loc="lower right")
+    axes.grid(alpha=0.3)
+    _save_figure(figure, path)
+
+
+def _save_figure(figure: Figure, path: Path) -> None:
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png", metadata={"Software": None})

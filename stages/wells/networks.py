@@ -1,0 +1,48 @@
+"""Networks by name: built from settings, kept in one file with them, loaded without pickle."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from stages.common.errors import InputError
+from stages.common.files import replacing
+from stages.wells.autoencoder import Autoencoder
+
+NETWORKS = {"autoencoder": Autoencoder}
+METADATA_KEY = "network"
+
+
+def build(name: str, settings: Mapping[str, int], seed: int) -> Autoencoder:
+    """Build a network with weights drawn by the seed; the global generator stays as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return NETWORKS[name](**settings)
+
+
+def save(network: nn.Module, name: str, settings: Mapping[str, int], path: Path) -> None:
+    """Write weights as safetensors, with the network's name and settings in the metadata."""
+    metadata = json.dumps({"name": name, "settings": dict(settings)}, sort_keys=True)
+    weights = {key: value.cpu().contiguous() for key, value in network.state_dict().items()}
+    with replacing(path) as temporary:
+        save_file(weights, temporary, metadata={METADATA_KEY: metadata})
+
+
+def load(path: Path) -> Autoencoder:
+    """Load a network for use on the CPU; raises InputError where the file is missing or broken."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            description = json.loads(file.metadata()[METADATA_KEY])
+            weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        network = build(description["name"], description["settings"], seed=0)
+        network.load_state_dict(weights)
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise InputError(
+            f"{path} can't be read as a network ({error}): `dvc repro` makes it anew, "
+            "`dvc checkout` brings back the committed one"
+        ) from None
+    return network.eval()

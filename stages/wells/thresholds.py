@@ -1,0 +1,69 @@
+"""Rules that place a threshold between held-out normals and known spills.
+
+Each takes standardised scores (`[N]`, log scale, larger = stranger) and gives the threshold: an
+image is called a spill where its score is at or above it. No rule sees the test set.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import roc_curve
+
+from stages.common.errors import InputError
+
+FloatArray = NDArray[np.float64]
+
+# Differences of rates smaller than this are rounding.
+TOLERANCE = 1e-12
+
+
+def youden(normals: FloatArray, spills: FloatArray) -> float:
+    """Give the score that maximises TPR - FPR (Youden 1950, Cancer 3:32-35).
+
+    That is the score of a known spill; of equal maxima, the one with the widest gap below. Where
+    no threshold is better than calling every image normal, it lies just above the highest score.
+    """
+    return _best_gap(normals, spills)[1]
+
+
+def margin(normals: FloatArray, spills: FloatArray) -> float:
+    """Give the middle of the gap below Youden's threshold.
+
+    Where normals and spills separate, every threshold between the largest normal and the smallest
+    spill is optimal; the middle is as far as can be from both.
+    """
+    below, above = _best_gap(normals, spills)
+    # Rounding must not bring the middle down to the score below the gap.
+    return max((below + above) / 2, float(np.nextafter(below, np.inf)))
+
+
+def sigma(normals: FloatArray, sigmas: float) -> float:
+    """Give the normals' mean plus `sigmas` standard deviations; no spill is needed."""
+    return float(normals.mean() + sigmas * normals.std())
+
+
+def choose(rule: str, normals: FloatArray, spills: FloatArray, sigmas: float) -> float:
+    """Give the threshold of the rule of that name; raises InputError for a name there isn't."""
+    match rule:
+        case "youden":
+            return youden(normals, spills)
+        case "margin":
+            return margin(normals, spills)
+        case "sigma":
+            return sigma(normals, sigmas)
+        case _:
+            raise InputError(f"detector.rule is {rule!r}; it must be youden, margin or sigma")
+
+
+def _best_gap(normals: FloatArray, spills: FloatArray) -> tuple[float, float]:
+    """Give the gap of scores, (largest below, smallest at or above), that separates best."""
+    labels = np.r_[np.zeros(len(normals)), np.ones(len(spills))]
+    scores = np.r_[normals, spills]
+    fpr, tpr, thresholds = roc_curve(labels, scores, drop_intermediate=False)
+    best = (tpr - fpr).max()
+    if not best > TOLERANCE:
+        # Nothing separates better than calling every image normal.
+        highest = float(scores.max())
+        return highest, float(np.nextafter(highest, np.inf))
+    candidates = thresholds[tpr - fpr > best - TOLERANCE]
+    gaps = [(float(scores[scores < above].max()), float(above)) for above in candidates]
+    return max(gaps, key=lambda gap: gap[1] - gap[0])

@@ -1,0 +1,109 @@
+"""Training of a network on normal wells, and its use on many images."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from stages.common.errors import InputError
+from stages.wells.autoencoder import Autoencoder
+from stages.wells.images import Images
+
+EVALUATION_BATCH = 512
+MAX_GRADIENT_NORM = 1.0
+WARM_UP_SHARE = 0.2
+
+
+class Epoch(NamedTuple):
+    """Mean squared error per channel value, images in [0, 1], after an epoch of training.
+
+    `train` is the mean over the epoch's batches as they were trained on, `holdout` is taken
+    at the epoch's end.
+    """
+
+    epoch: int
+    train: float
+    holdout: float
+
+
+def choose_device(name: str) -> torch.device:
+    """Give the device of a name; `auto` = CUDA where there is one.
+
+    Raises InputError for `cuda` where there is none.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise InputError("train.device is cuda, but PyTorch finds no CUDA device: set auto or cpu")
+    return torch.device(name)
+
+
+def train(
+    network: Autoencoder,
+    images: Images,
+    holdout: Images,
+    *,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    seed: int,
+    device: torch.device,
+) -> list[Epoch]:
+    """Train a network in place on images `[N, 3, H, W]` uint8; the held-out ones are only measured.
+
+    AdamW with the one-cycle schedule (Smith and Topin 2017, arXiv 1708.07120) and clipped
+    gradients. The order of the images comes from the seed, and every operation is deterministic.
+    """
+    torch.use_deterministic_algorithms(True)
+    network.to(device)
+    training = torch.from_numpy(images).to(device)
+    network.standardise_by(training.float() / 255)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate)
+    steps = -(-len(images) // batch_size)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, learning_rate, total_steps=epochs * steps, pct_start=WARM_UP_SHARE
+    )
+    generator = torch.Generator().manual_seed(seed)
+    history = []
+    with tqdm(total=epochs * steps, desc="train", unit="batch", disable=None) as progress:
+        for epoch in range(1, epochs + 1):
+            network.train()
+            squared_error = 0.0
+            for batch in torch.randperm(len(images), generator=generator).split(batch_size):  # type: ignore[no-untyped-call]
+                inputs = training[batch.to(device)].float() / 255
+                loss, outputs = network.loss(inputs)
+                optimizer.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                torch.nn.utils.clip_grad_norm_(network.parameters(), MAX_GRADIENT_NORM)
+                optimizer.step()
+                schedule.step()
+                squared_error += float((outputs.detach() - inputs).square().mean()) * len(batch)
+                progress.update()
+            measured = Epoch(
+                epoch, squared_error / len(images), mean_squared_error(network, holdout)
+            )
+            history.append(measured)
+            progress.set_postfix(train=f"{measured.train:.2e}", holdout=f"{measured.holdout:.2e}")
+    network.eval().cpu()
+    return history
+
+
+def reconstruct(network: Autoencoder, images: Images) -> Iterator[tuple[Tensor, Tensor]]:
+    """Give images and their reconstructions batch by batch, both `[B, 3, H, W]` in [0, 1]."""
+    network.eval()
+    device = next(network.parameters()).device
+    with torch.inference_mode():
+        for batch in torch.from_numpy(images).split(EVALUATION_BATCH):  # type: ignore[no-untyped-call]
+            inputs = batch.to(device).float() / 255
+            yield inputs, network(inputs)
+
+
+def mean_squared_error(network: Autoencoder, images: Images) -> float:
+    """Give the mean squared error per channel value over images, in [0, 1]."""
+    total = sum(
+        float((outputs - inputs).square().mean((1, 2, 3)).double().sum())
+        for inputs, outputs in reconstruct(network, images)
+    )
+    return total / len(images)

@@ -1,0 +1,139 @@
+"""The graph of stages: complete, honest, fresh, and told rightly in the README."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+DVC = Path(sys.executable).with_name("dvc")
+STAGES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+NAMES = sorted(STAGES)
+
+
+@cache
+def imported_by(path: Path) -> frozenset[str]:
+    """The modules that a file names in its imports; `from a import b` may name a.b too."""
+    modules = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            modules |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return frozenset(modules)
+
+
+def own_files(start: Path) -> set[str]:
+    """The project's files that a script runs: itself and all it imports, directly or not."""
+    found: set[Path] = set()
+    waiting = [start]
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            candidates = [ROOT / f"{name.replace('.', '/')}.py" for name in imported_by(path)]
+            waiting += [candidate for candidate in candidates if candidate.is_file()]
+    return {path.relative_to(ROOT).as_posix() for path in found}
+
+
+def run_dvc(*arguments: str) -> str:
+    """What a DVC command prints; a failure shows its error."""
+    done = subprocess.run([DVC, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_code_dependencies_of_a_stage_are_exactly_the_modules_it_runs(name: str) -> None:
+    declared = {dep for dep in STAGES[name]["deps"] if dep.endswith(".py")}
+    assert declared == own_files(ROOT / "stages" / f"{name}.py")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_stage_runs_the_script_of_its_name_and_says_what_it_is_for(name: str) -> None:
+    assert STAGES[name]["cmd"].startswith(f"python -m stages.{name}")
+    assert STAGES[name]["desc"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_parameters_of_a_stage_are_exactly_those_its_script_reads(name: str) -> None:
+    declared = {key.replace("${item.model}", "*") for key in STAGES[name].get("params", [])}
+    source = (ROOT / "stages" / f"{name}.py").read_text(encoding="utf-8")
+    # `params.a.b`, or `**params.a.b.model_dump()` for a whole section, or a model's own section.
+    read = set(re.findall(r"(?:params|load_params\(\))\.((?:\w+\.)*\w+)", source))
+    leaves = {key.removesuffix(".model_dump") for key in read}
+    leaves = {"models.*" if key == "models" else key for key in leaves}
+    expanded = set()
+    for key in leaves:
+        below = {known for known in declared if known.startswith(f"{key}.")}
+        expanded |= below or {key}
+    assert declared == expanded
+
+
+def test_only_evaluation_can_read_the_test_set() -> None:
+    readers = {name for name, stage in STAGES.items() if "data/wells/test.npz" in stage["deps"]}
+    assert readers == {"evaluate"}
+
+
+def test_what_trains_and_calibrates_depends_on_nothing_that_evaluation_writes() -> None:
+    for name in ("download", "preprocess", "train", "calibrate"):
+        assert not [dep for dep in STAGES[name]["deps"] if dep.startswith(("metrics", "plots"))]
+
+
+def test_training_is_cached_whole_and_so_comes_back_from_the_run_cache() -> None:
+    for name in ("download", "train", "calibrate"):
+        assert all(isinstance(out, str) for out in STAGES[name]["outs"])
+        assert "metrics" not in STAGES[name]
+
+
+def test_training_depends_on_the_pinned_packages() -> None:
+    assert "requirements.txt" in STAGES["train"]["deps"]
+
+
+def test_lock_is_fresh() -> None:
+    status = json.loads(run_dvc("status", "--json"))
+    stale = [
+        (stage, kind, what)
+        for stage, changes in status.items()
+        for change in changes
+        for kind, items in (change.items() if isinstance(change, dict) else [(change, {"": ""})])
+        for what in items.items()
+        if what[1] not in ("deleted", "not in cache")
+    ]
+    assert not stale, "run the pipeline and commit dvc.lock, metrics and plots"
+
+
+def test_readme_shows_the_graph_that_dvc_draws() -> None:
+    drawn = run_dvc("dag", "--md").strip()
+    assert drawn in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_every_package_that_is_imported_is_declared_and_every_declared_one_pinned() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {re.split(r"[<>=]", name)[0] for name in project["dependencies"]}
+    pinned = {
+        line.split("==")[0].lower().replace("_", "-")
+        for line in (ROOT / "requirements.txt").read_text().splitlines()
+        if "==" in line
+    }
+    assert declared <= pinned
+    names = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml"}
+    files = [path for folder in ("stages", "tools") for path in (ROOT / folder).rglob("*.py")]
+    imported = {name.split(".")[0] for path in files for name in imported_by(path)}
+    others = imported - set(sys.stdlib_module_names) - {"stages", "tools"}
+    assert {names.get(name, name) for name in others} <= declared
+
+
+def test_the_two_rooms_and_the_common_one_keep_apart() -> None:
+    for path in (ROOT / "stages" / "common").glob("*.py"):
+        assert all(name.startswith("stages/common/") for name in own_files(path))
+    for path in (ROOT / "stages" / "wells").glob("*.py"):
+        assert not any(name.startswith("stages/bayes/") for name in own_files(path))

@@ -1,0 +1,126 @@
+"""The pipeline as people run it: rebuilt in clones of the project, on drawn wells."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+BIN = Path(sys.executable).parent
+SMALL = {
+    "source: https://drive.google.com/file/d/1DHuQ3DBsgab6NtZIZfAKUHS2rW3-vmtb/view": (
+        "source: synthetic:120"
+    ),
+    "epochs: 12": "epochs: 2",
+    "batch_size: 64": "batch_size: 16",
+}
+
+
+def in_clone(clone: Path, *command: str) -> str:
+    """Run a command in a clone, without a home, a user name or the outer project's settings."""
+    environment = {
+        "PATH": f"{BIN}:{os.environ['PATH']}",
+        "HOME": str(clone.parent),
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "DVC_NO_ANALYTICS": "1",
+    }
+    done = subprocess.run(
+        command, cwd=clone, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def small_clone(folder: Path) -> Path:
+    """Copy the project's files into a Git repository of its own, set to a small made-up archive."""
+    clone = folder / "clone"
+    listed = subprocess.check_output(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, text=True
+    )
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (clone / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, clone / name)
+    params = (clone / "params.yaml").read_text(encoding="utf-8")
+    for before, after in SMALL.items():
+        assert before in params
+        params = params.replace(before, after)
+    (clone / "params.yaml").write_text(params, encoding="utf-8")
+    (clone / "dvc.lock").unlink(missing_ok=True)
+    in_clone(clone, "git", "init", "--quiet")
+    in_clone(clone, "git", "add", ".")
+    identity = ("-c", "user.name=test", "-c", "user.email=test@localhost")
+    in_clone(clone, "git", *identity, "commit", "--quiet", "-m", "small")
+    return clone
+
+
+@pytest.fixture(scope="module")
+def rebuilt(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    clone = small_clone(tmp_path_factory.mktemp("rebuilt"))
+    in_clone(clone, "dvc", "repro")
+    return clone
+
+
+def test_a_rebuild_measures_every_score_on_the_whole_test_set(rebuilt: Path) -> None:
+    dataset = json.loads((rebuilt / "metrics/dataset.json").read_text())
+    detection = json.loads((rebuilt / "metrics/detection.json").read_text())
+    assert dataset["files"]["train"] == 120
+    assert not dataset["known_copy"]
+    assert set(detection["autoencoder"]) == {"holdout_mse", "mse", "centre_mse", "detector"}
+    assert detection["best"]["model"] == "autoencoder"
+    tested = (rebuilt / "plots/detection/autoencoder/predictions.csv").read_text().splitlines()
+    assert len(tested) - 1 == dataset["files"]["test"]
+
+
+def test_nothing_runs_where_nothing_changed(rebuilt: Path) -> None:
+    assert "Running stage" not in in_clone(rebuilt, "dvc", "repro")
+
+
+def test_another_threshold_trains_nothing_and_going_back_runs_nothing_long(rebuilt: Path) -> None:
+    params = rebuilt / "params.yaml"
+    before = params.read_text(encoding="utf-8")
+    detector = rebuilt / "models/autoencoder/detector.json"
+    fitted = detector.read_bytes()
+
+    params.write_text(before.replace("rule: margin", "rule: sigma"), encoding="utf-8")
+    changed = in_clone(rebuilt, "dvc", "repro")
+    assert "Running stage 'calibrate@autoencoder'" in changed
+    assert "Running stage 'train" not in changed
+    assert detector.read_bytes() != fitted
+
+    params.write_text(before, encoding="utf-8")
+    back = in_clone(rebuilt, "dvc", "repro")
+    assert "Stage 'calibrate@autoencoder' is cached" in back
+    assert detector.read_bytes() == fitted
+
+
+def test_other_training_comes_back_from_the_run_cache(rebuilt: Path) -> None:
+    params = rebuilt / "params.yaml"
+    before = params.read_text(encoding="utf-8")
+    params.write_text(before.replace("epochs: 2", "epochs: 1"), encoding="utf-8")
+    assert "Running stage 'train@autoencoder'" in in_clone(rebuilt, "dvc", "repro", "train")
+    params.write_text(before, encoding="utf-8")
+    assert "Stage 'train@autoencoder' is cached" in in_clone(rebuilt, "dvc", "repro", "train")
+
+
+def test_a_rebuild_from_nothing_elsewhere_gives_the_same_bytes(
+    rebuilt: Path, tmp_path: Path
+) -> None:
+    other = small_clone(tmp_path)
+    in_clone(other, "dvc", "repro")
+    for folder in ("metrics", "plots", "models", "data"):
+        names = {path.relative_to(rebuilt) for path in (rebuilt / folder).rglob("*")}
+        assert names == {path.relative_to(other) for path in (other / folder).rglob("*")}
+        for name in names:
+            if (rebuilt / name).is_file():
+                assert (rebuilt / name).read_bytes() == (other / name).read_bytes(), name
+    assert (rebuilt / "dvc.lock").read_bytes() == (other / "dvc.lock").read_bytes()
+
+
+def test_an_experiment_runs_where_git_knows_no_user(rebuilt: Path) -> None:
+    make = in_clone(rebuilt, "make", "--dry-run", "demo", "PYTHON=true")
+    assert "dataset.source=synthetic" in make
