@@ -15,12 +15,11 @@ help: ## show this list
 setup: $(VENV)/ready ## make .venv with everything pinned (about 2 minutes, 1.5 GB)
 
 demo: $(VENV)/ready ## the whole pipeline offline, on drawn wells, as the experiment `demo`
-	@git config user.name >/dev/null || export GIT_AUTHOR_NAME=demo GIT_COMMITTER_NAME=demo; \
-	git config user.email >/dev/null || export GIT_AUTHOR_EMAIL=demo@localhost GIT_COMMITTER_EMAIL=demo@localhost; \
 	dvc exp run --force --name demo --set-param dataset.source=synthetic
 	@echo
 	@echo "Figures: HEAD = the committed ones, of the real wells; workspace = these, of drawn wells."
-	@dvc metrics diff --md HEAD | grep -E 'Path|---|best\.(auroc|tpr|tnr|balanced)|holdout_mse|files\.(train|test)'
+	@dvc metrics diff HEAD --targets metrics/detection.json \
+		| grep -E 'Metric|holdout_mse|(best|\.mse)\.(auroc|tpr|tnr) '
 	@echo "Pictures: plots/dataset (the wells), plots/detection/autoencoder (what was found in them)."
 	@echo "\`make restore\` brings the committed state back (it drops changes in $(COMMITTED))."
 

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
+from stages.common.params import Params, Section
+
 ROOT = Path(__file__).parents[1]
 DVC = Path(sys.executable).with_name("dvc")
 STAGES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -63,19 +65,46 @@ def test_a_stage_runs_the_script_of_its_name_and_says_what_it_is_for(name: str) 
     assert STAGES[name]["desc"]
 
 
+class ParameterChains(ast.NodeVisitor):
+    """Collects what follows `params.` or `load_params().` in a script."""
+
+    def __init__(self) -> None:
+        self.found: set[str] = set()
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        if match := re.fullmatch(r"(?:params|load_params\(\))\.([\w.]+)", ast.unparse(node)):
+            self.found.add(match[1])
+        else:
+            self.generic_visit(node)
+
+
+def leaves(chain: str) -> set[str]:
+    """The parameters that a chain of attributes reads: one, or a whole section."""
+    section: type[Section] = Params
+    path: list[str] = []
+    for word in chain.split("."):
+        if word not in section.model_fields:
+            break
+        path.append(word)
+        annotation = section.model_fields[word].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, Section)):
+            return {".".join(path)}
+        section = annotation
+    # Which section of `models` is read is an argument of the stage.
+    below = ["*"] if path == ["models"] else section.model_fields
+    return {".".join([*path, name]) for name in below}
+
+
+def parameters_read(path: Path) -> set[str]:
+    chains = ParameterChains()
+    chains.visit(ast.parse(path.read_text(encoding="utf-8")))
+    return {leaf for chain in chains.found for leaf in leaves(chain)}
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_parameters_of_a_stage_are_exactly_those_its_script_reads(name: str) -> None:
     declared = {key.replace("${item.model}", "*") for key in STAGES[name].get("params", [])}
-    source = (ROOT / "stages" / f"{name}.py").read_text(encoding="utf-8")
-    # `params.a.b`, or `**params.a.b.model_dump()` for a whole section, or a model's own section.
-    read = set(re.findall(r"(?:params|load_params\(\))\.((?:\w+\.)*\w+)", source))
-    leaves = {key.removesuffix(".model_dump") for key in read}
-    leaves = {"models.*" if key == "models" else key for key in leaves}
-    expanded = set()
-    for key in leaves:
-        below = {known for known in declared if known.startswith(f"{key}.")}
-        expanded |= below or {key}
-    assert declared == expanded
+    assert declared == parameters_read(ROOT / "stages" / f"{name}.py")
 
 
 def test_only_evaluation_can_read_the_test_set() -> None:
@@ -114,6 +143,23 @@ def test_lock_is_fresh() -> None:
 def test_readme_shows_the_graph_that_dvc_draws() -> None:
     drawn = run_dvc("dag", "--md").strip()
     assert drawn in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def table_row(name: str, figures: dict[str, Any]) -> str:
+    """A row of the README's results, from the figures of a score."""
+    cells = [
+        f"{figures[rate]:.3f} ({figures[f'{rate}_interval']['low']:.3f} to "
+        f"{figures[f'{rate}_interval']['high']:.3f})"
+        for rate in ("tpr", "tnr")
+    ]
+    return f"| `{name}` | {cells[0]} | {cells[1]} | {figures['auroc']:.3f} |"
+
+
+@pytest.mark.parametrize("score", ["mse", "centre_mse"])
+def test_readme_tells_the_committed_figures(score: str) -> None:
+    metrics = json.loads((ROOT / "metrics/detection.json").read_text())
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert table_row(score, metrics["autoencoder"][score]) in readme
 
 
 def test_every_package_that_is_imported_is_declared_and_every_declared_one_pinned() -> None:

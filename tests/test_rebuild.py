@@ -122,5 +122,7 @@ def test_a_rebuild_from_nothing_elsewhere_gives_the_same_bytes(
 
 
 def test_an_experiment_runs_where_git_knows_no_user(rebuilt: Path) -> None:
-    make = in_clone(rebuilt, "make", "--dry-run", "demo", "PYTHON=true")
-    assert "dataset.source=synthetic" in make
+    assert "user.name" not in in_clone(rebuilt, "git", "config", "--list")
+    in_clone(rebuilt, "dvc", "exp", "run", "--name", "youden", "-S", "detector.rule=youden")
+    assert "youden" in in_clone(rebuilt, "dvc", "exp", "list", "--name-only")
+    in_clone(rebuilt, "git", "restore", "params.yaml")

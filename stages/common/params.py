@@ -81,7 +81,7 @@ class DetectorParams(Section):
     model: Literal["autoencoder"]
     scores: Annotated[list[Literal["mse", "centre_mse"]], Field(min_length=1)]
     rule: Literal["youden", "margin", "sigma"]
-    sigmas: Number
+    sigmas: Positive
 
 
 class Params(Section):
@@ -105,7 +105,7 @@ def load_params(path: Path = PARAMS_FILE) -> Params:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path} is missing: run from the project's top folder") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise InputError(f"{path} can't be read as YAML: {error}") from None
     try:
         return Params.model_validate(values)

@@ -7,7 +7,6 @@ test/test_annotation.txt    a line `NAME LABEL` for each of test/imgs; 1 = spill
 """
 
 import stat
-import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Mapping
@@ -34,7 +33,6 @@ UNREADABLE = (
     NotImplementedError,
     zipfile.BadZipFile,
     zlib.error,
-    struct.error,
 )
 
 Reader = Callable[[], bytes]

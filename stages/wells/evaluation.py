@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from stages.common.errors import InputError
+
 Labels = NDArray[np.bool_]
 
 DISTINCT_FIGURES = ("tpr", "tnr", "tpr_interval", "tnr_interval", "auroc")
@@ -17,8 +19,13 @@ def rates(scores: NDArray[np.float64], labels: Labels, threshold: float) -> dict
 
     tpr, tnr: shares of spills at or above, of normals below the threshold, each with its 95 %
     Wilson interval; balanced_accuracy: their mean; auroc, average_precision: of the score, whatever
-    the threshold.
+    the threshold. Raises InputError where either kind is missing.
     """
+    if labels.all() or not labels.any():
+        raise InputError(
+            f"{labels.sum()} spills and {(~labels).sum()} normal wells are left to measure on, and "
+            "both kinds are needed: add images to test that are neither copies nor among the others"
+        )
     called = scores >= threshold
     tpr, tnr = float(called[labels].mean()), float((~called[~labels]).mean())
     return {

@@ -14,6 +14,8 @@ from tqdm import tqdm
 from stages.common.errors import InputError
 
 MAX_PIXELS = 50_000_000
+# No vector formats: PIL would hand them to other programs.
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
 NAMES_SHOWN = 20
 
 Images = NDArray[np.uint8]
@@ -39,7 +41,7 @@ def decode(data: bytes) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            image: Image.Image = Image.open(io.BytesIO(data))
+            image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
             if image.width * image.height > MAX_PIXELS:
                 raise ValueError(f"{image.width} x {image.height} pixels, over {MAX_PIXELS:,}")
             image = ImageOps.exif_transpose(image)
