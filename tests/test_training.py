@@ -166,3 +166,8 @@ def test_auto_is_cuda_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_cuda_where_there_is_none_is_refused_with_the_key_to_change() -> None:
     with pytest.raises(InputError, match=r"train\.device"):
         choose_device("cuda")
+
+
+@pytest.mark.parametrize("epochs", range(1, 7))
+def test_training_may_be_of_any_number_of_steps(epochs: int) -> None:
+    assert len(train(epochs=epochs, batch_size=len(IMAGES))[1]) == epochs

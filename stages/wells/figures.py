@@ -26,6 +26,7 @@ COLOURS = {
     "test normal": "#56B4E9",
     "test spill": "#D55E00",
 }
+CURVE_COLOURS = ("#0072B2", "#E69F00", "#56B4E9", "#D55E00", "#009E73", "#CC79A7", "#000000")
 
 
 def save_picture(picture: Image.Image, path: Path) -> None:
@@ -118,7 +119,7 @@ def save_roc(
     # Thinner and thinner, so that a curve that lies on an earlier one hides nothing.
     widths = np.linspace(5, 1.5, len(scored))
     for colour, width, (name, (labels, scores, threshold)) in zip(
-        COLOURS.values(), widths, scored.items(), strict=False
+        CURVE_COLOURS, widths, scored.items(), strict=False
     ):
         fpr, tpr, _ = roc_curve(labels, scores)
         label = f"{name} (area {auc(fpr, tpr):.3f})"

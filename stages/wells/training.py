@@ -1,5 +1,6 @@
 """Training of a network on normal wells, and its use on many images."""
 
+import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -13,7 +14,8 @@ from stages.wells.images import Images
 
 EVALUATION_BATCH = 512
 MAX_GRADIENT_NORM = 1.0
-WARM_UP_SHARE = 0.2
+# Not one part in a whole number, for PyTorch's schedule divides by zero at that many steps.
+WARM_UP_SHARE = 0.21
 
 
 class Epoch(NamedTuple):
@@ -37,6 +39,9 @@ def choose_device(name: str) -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
         raise InputError("train.device is cuda, but PyTorch finds no CUDA device: set auto or cpu")
+    if name == "cuda":
+        # What cuBLAS asks for where operations must be deterministic.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     return torch.device(name)
 
 

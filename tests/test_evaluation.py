@@ -1,0 +1,122 @@
+"""Rates agree with what can be counted by hand and with published intervals."""
+
+import math
+
+import numpy as np
+import pytest
+
+from stages.common.errors import InputError
+from stages.wells.evaluation import Labels, rates, rates_all_and_distinct, wilson_interval
+
+# Spills score 4, 3 and 1, normals 2 and 0.
+SCORES = np.array([2.0, 4, 1, 0, 3])
+LABELS = np.array([False, True, True, False, True])
+
+
+def outcomes(successes: int, trials: int) -> Labels:
+    return np.arange(trials) < successes
+
+
+@pytest.mark.parametrize(
+    ("threshold", "tpr", "tnr"),
+    [(-1, 1, 0), (0.5, 1, 1 / 2), (1.5, 2 / 3, 1 / 2), (2.5, 2 / 3, 1), (9, 0, 1)],
+)
+def test_rates_are_the_shares_of_spills_and_of_normals_called_so(
+    threshold: float, tpr: float, tnr: float
+) -> None:
+    found = rates(SCORES, LABELS, threshold)
+    assert found["tpr"] == pytest.approx(tpr)
+    assert found["tnr"] == pytest.approx(tnr)
+    assert found["balanced_accuracy"] == pytest.approx((tpr + tnr) / 2)
+    assert found["threshold"] == threshold
+
+
+@pytest.mark.parametrize(("threshold", "tpr", "tnr"), [(3, 2 / 3, 1), (2, 2 / 3, 1 / 2)])
+def test_a_score_at_the_threshold_is_a_spill(threshold: float, tpr: float, tnr: float) -> None:
+    found = rates(SCORES, LABELS, threshold)
+    assert (found["tpr"], found["tnr"]) == pytest.approx((tpr, tnr))
+
+
+@pytest.mark.parametrize("threshold", [-1, 1.5, 9])
+def test_auroc_and_average_precision_do_not_depend_on_the_threshold(threshold: float) -> None:
+    # Of 6 pairs of a spill and a normal, 5 are in order. The spills stand at ranks 1, 2 and 4,
+    # where the precision is 1, 1 and 3/4.
+    found = rates(SCORES, LABELS, threshold)
+    assert found["auroc"] == pytest.approx(5 / 6)
+    assert found["average_precision"] == pytest.approx((1 + 1 + 3 / 4) / 3)
+
+
+def test_scores_that_separate_have_rates_and_areas_of_one() -> None:
+    found = rates(np.array([1.0, 2, 8, 9]), np.array([False, False, True, True]), 5)
+    for name in ("tpr", "tnr", "balanced_accuracy", "auroc", "average_precision"):
+        assert found[name] == 1, name
+
+
+def test_inverted_scores_have_an_auroc_of_zero() -> None:
+    assert rates(-SCORES, SCORES > 2.5, 0)["auroc"] == 0
+
+
+@pytest.mark.parametrize(
+    ("successes", "trials", "low", "high"),
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611)],
+)
+def test_intervals_are_those_of_newcombe_1998_table_1_method_3(
+    successes: int, trials: int, low: float, high: float
+) -> None:
+    # Statistics in Medicine 17:857-872, score method without continuity correction.
+    interval = wilson_interval(outcomes(successes, trials))
+    assert interval == pytest.approx({"low": low, "high": high}, abs=5e-5)
+
+
+@pytest.mark.parametrize("trials", [1, 10, 1000])
+def test_the_interval_of_no_success_reaches_to_z2_over_n_plus_z2(trials: int) -> None:
+    z2 = 1.959964**2
+    expected = z2 / (trials + z2)
+    assert wilson_interval(outcomes(0, trials)) == pytest.approx({"low": 0, "high": expected})
+    assert wilson_interval(outcomes(trials, trials)) == pytest.approx(
+        {"low": 1 - expected, "high": 1}
+    )
+
+
+def test_each_rate_has_the_interval_of_its_own_counts() -> None:
+    # 10 spills, none found: 3.8415 / 13.8415 = 0.2775. 263 normals, 81 of them called so.
+    labels = outcomes(10, 273)
+    scores = np.where(labels | (np.arange(273) < 10 + 81), 0.0, 1.0)
+    found = rates(scores, labels, 0.5)
+    assert found["tpr_interval"] == pytest.approx({"low": 0, "high": 0.2775}, abs=5e-5)
+    assert found["tnr_interval"] == pytest.approx({"low": 0.2553, "high": 0.3662}, abs=5e-5)
+
+
+def test_distinct_counts_only_the_marked_images() -> None:
+    # A found spill and a wrongly called normal stand there twice.
+    scores = np.array([5.0, 5, 1, 4, 4, 0, 0])
+    labels = np.array([True, True, True, False, False, False, False])
+    distinct = np.array([True, False, True, True, False, True, True])
+    found = rates_all_and_distinct(scores, labels, distinct, 3)
+    assert (found["tpr"], found["tnr"]) == pytest.approx((2 / 3, 2 / 4))
+    assert found["auroc"] == pytest.approx((4 + 4 + 2) / 12)
+    assert (found["distinct"]["tpr"], found["distinct"]["tnr"]) == pytest.approx((1 / 2, 2 / 3))
+    assert found["distinct"]["auroc"] == pytest.approx((3 + 2) / 6)
+
+
+def test_every_figure_is_a_finite_number_that_json_can_hold() -> None:
+    distinct = np.ones(len(LABELS), dtype=np.bool_)
+    pending = [rates_all_and_distinct(SCORES, LABELS, distinct, 1.5)]
+    while pending:
+        for name, value in pending.pop().items():
+            if isinstance(value, dict):
+                pending.append(value)
+            else:
+                assert type(value) is float, name
+                assert math.isfinite(value), name
+
+
+@pytest.mark.parametrize("label", [True, False])
+def test_images_of_one_kind_are_refused_with_what_to_do(label: bool) -> None:
+    with pytest.raises(InputError, match="both kinds are needed: add"):
+        rates(SCORES, np.full(5, label), 1.5)
+
+
+def test_spills_that_are_all_copies_are_refused() -> None:
+    with pytest.raises(InputError, match="0 spills and 2 normal"):
+        rates_all_and_distinct(SCORES, LABELS, ~LABELS, 1.5)

@@ -1,0 +1,274 @@
+"""Pictures show every image in its place, and the same inputs give the same bytes."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from stages.wells.figures import (
+    COLOURS,
+    gallery,
+    heat_maps,
+    reconstruction_panels,
+    save_histogram,
+    save_picture,
+    save_roc,
+)
+from stages.wells.images import Images
+
+RED, GREEN, BLUE, YELLOW, CYAN = PAINTS = [
+    (220, 20, 20),
+    (20, 160, 40),
+    (30, 60, 200),
+    (230, 220, 0),
+    (0, 200, 210),
+]
+SIDE = 16
+
+
+def plain(*paints: tuple[int, int, int]) -> Images:
+    """Give images of one colour each."""
+    images = np.empty((len(paints), 3, SIDE, SIDE), dtype=np.uint8)
+    images[:] = np.array(paints, dtype=np.uint8).reshape(-1, 3, 1, 1)
+    return images
+
+
+def box_of(picture: Image.Image, paint: tuple[int, int, int]) -> tuple[int, int, int, int]:
+    """Give left, top, right and bottom of the filled rectangle of that colour."""
+    found = (np.asarray(picture) == paint).all(axis=2)
+    rows, columns = np.flatnonzero(found.any(axis=1)), np.flatnonzero(found.any(axis=0))
+    left, top, right, bottom = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
+    assert found[top:bottom, left:right].all(), "something lies over the tile"
+    return int(left), int(top), int(right), int(bottom)
+
+
+def brightness(image: NDArray[np.uint8]) -> float:
+    return float(image.mean())
+
+
+@pytest.mark.parametrize("captions", [None, list("abcde")], ids=["plain", "captions"])
+def test_a_gallery_shows_every_image_whole_from_left_to_right_and_top_to_bottom(
+    captions: list[str] | None,
+) -> None:
+    picture = gallery(plain(*PAINTS), "title", 2, captions)
+    boxes = [box_of(picture, paint) for paint in PAINTS]
+    sizes = {(right - left, bottom - top) for left, top, right, bottom in boxes}
+    ((width, height),) = sizes
+    assert width == height >= SIDE
+    for index, (left, top, _, _) in enumerate(boxes):
+        assert left == boxes[index % 2][0]
+        assert top == boxes[index - index % 2][1]
+    assert boxes[1][0] > boxes[0][2]
+    assert boxes[2][1] > boxes[0][3]
+    assert boxes[4][1] > boxes[2][3]
+
+
+def test_a_tile_keeps_its_images_orientation() -> None:
+    # Red above, blue below, and green to the left of both.
+    image = plain(RED)
+    image[0, :, SIDE // 2 :] = np.reshape(BLUE, (3, 1, 1))
+    image[0, :, :, : SIDE // 2] = np.reshape(GREEN, (3, 1, 1))
+    pixels = np.asarray(gallery(image, "", 1))
+    middles = {
+        paint: np.argwhere((pixels == paint).all(axis=2)).mean(axis=0)
+        for paint in (RED, GREEN, BLUE)
+    }
+    assert middles[RED][0] < middles[BLUE][0]
+    assert middles[GREEN][1] < middles[RED][1]
+
+
+@pytest.mark.parametrize("captions", [False, True])
+def test_a_gallery_grows_by_a_row_when_the_last_one_is_full(captions: bool) -> None:
+    def size(count: int) -> tuple[int, int]:
+        texts = ["x"] * count if captions else None
+        return gallery(plain(*[RED] * count), "title", 3, texts).size
+
+    assert size(1) == size(3)
+    assert size(4) == size(6)
+    (width, one_row), (same_width, two_rows), (_, three_rows) = size(1), size(4), size(7)
+    assert width == same_width
+    assert three_rows - two_rows == two_rows - one_row >= SIDE
+
+
+def test_a_gallery_of_nothing_is_a_title_over_paper() -> None:
+    picture = gallery(plain(), "nothing here", 4, [])
+    pixels = np.asarray(picture)
+    assert picture.size == gallery(plain(RED), "", 4).size
+    assert (pixels[:28] != 255).any()
+    assert (pixels[28:] == 255).all()
+
+
+def test_a_caption_stands_below_its_own_image() -> None:
+    captioned = gallery(plain(RED, BLUE), "", 2, ["", "caption"])
+    left, _, right, bottom = box_of(captioned, BLUE)
+    ink = (np.asarray(captioned)[bottom:] < 128).all(axis=2)
+    columns = np.flatnonzero(ink.any(axis=0))
+    assert left <= columns.min() < columns.max() <= right
+
+
+def test_the_title_is_written_over_the_images() -> None:
+    def above(title: str) -> NDArray[np.uint8]:
+        picture = gallery(plain(RED), title, 4)
+        return np.asarray(picture)[: box_of(picture, RED)[1]]
+
+    assert (above("") == 255).all()
+    assert (above("wells") < 128).any()
+
+
+def test_heat_maps_go_from_dark_through_colour_to_bright() -> None:
+    errors = np.array([[[0.0, 0.25, 0.5, 0.75, 1.0]]])
+    pixels = heat_maps(errors, largest=1.0)
+    assert pixels.shape == (1, 3, 1, 5)
+    assert pixels.dtype == np.uint8
+    levels = [brightness(pixels[0, :, 0, column]) for column in range(5)]
+    assert levels[0] < 10
+    assert levels[-1] > 180
+    assert levels == sorted(levels)
+
+
+def test_heat_maps_show_what_is_larger_than_the_largest_like_it() -> None:
+    pixels = heat_maps(np.array([[[2.0, 50.0]]]), largest=2.0)
+    np.testing.assert_array_equal(pixels[..., 0], pixels[..., 1])
+
+
+def test_heat_maps_of_the_same_errors_darken_with_a_larger_scale() -> None:
+    errors = np.full((1, 4, 4), 0.5)
+    assert brightness(heat_maps(errors, 2.0)) < brightness(heat_maps(errors, 1.0))
+
+
+def test_panels_put_reconstruction_and_error_below_each_image() -> None:
+    errors = np.zeros((2, SIDE, SIDE))
+    errors[1] = 0.04
+    captions = ["normal", "spill"]
+    picture = reconstruction_panels(plain(RED, GREEN), plain(BLUE, YELLOW), errors, captions, "")
+    dark, bright = ((int(r), int(g), int(b)) for r, g, b in heat_maps(errors, 0.04)[:, :, 0, 0])
+    for paints in ((RED, BLUE, dark), (GREEN, YELLOW, bright)):
+        boxes = [box_of(picture, paint) for paint in paints]
+        assert len({left for left, _, _, _ in boxes}) == 1
+        assert boxes[0][1] < boxes[1][1] < boxes[2][1]
+    assert box_of(picture, RED)[0] < box_of(picture, GREEN)[0]
+
+
+def test_panels_show_the_root_of_the_squared_error() -> None:
+    # On the scale of roots 0.01 is a half of 0.04, not a quarter.
+    errors = np.full((2, SIDE, SIDE), 0.04)
+    errors[0] = 0.01
+    picture = reconstruction_panels(plain(RED, GREEN), plain(BLUE, YELLOW), errors, ["", ""], "")
+    half = tuple(int(level) for level in heat_maps(np.array([[[0.5]]]), 1.0)[0, :, 0, 0])
+    assert box_of(picture, (half[0], half[1], half[2]))[0] == box_of(picture, RED)[0]
+
+
+GROUPS = {
+    name: np.random.default_rng(seed).normal(2 * seed, 1, 40) for seed, name in enumerate(COLOURS)
+}
+LABELS = np.arange(60) % 3 == 0
+ROC = {
+    "mse": (LABELS, LABELS + np.random.default_rng(0).normal(size=60), 0.5),
+    "detector": (LABELS, LABELS + np.random.default_rng(1).normal(size=60), 0.7),
+}
+
+
+def draw_gallery(path: Path) -> None:
+    save_picture(gallery(plain(*PAINTS), "title", 3, list("abcde")), path)
+
+
+def draw_histogram(path: Path) -> None:
+    save_histogram(GROUPS, 1.5, "title", path)
+
+
+def draw_narrow_histogram(path: Path) -> None:
+    save_histogram(GROUPS | {"test spill": np.full(5, 2.5)}, 1.5, "title", path)
+
+
+def draw_histogram_of_one_value(path: Path) -> None:
+    save_histogram({name: np.ones(1) for name in COLOURS}, 1.0, "title", path)
+
+
+def draw_roc(path: Path) -> None:
+    save_roc(ROC, "title", path)
+
+
+def draw_roc_of_perfect_scores(path: Path) -> None:
+    save_roc({"mse": (LABELS, LABELS.astype(float), 0.5)}, "title", path)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        draw_gallery,
+        draw_histogram,
+        draw_narrow_histogram,
+        draw_histogram_of_one_value,
+        draw_roc,
+        draw_roc_of_perfect_scores,
+    ],
+)
+def test_the_same_inputs_give_the_same_png_bytes(
+    draw: Callable[[Path], None], tmp_path: Path
+) -> None:
+    one, other = tmp_path / "new folder" / "one.png", tmp_path / "other.png"
+    draw(one)
+    draw(other)
+    assert one.read_bytes() == other.read_bytes()
+    with Image.open(one) as picture:
+        picture.load()
+        assert picture.format == "PNG"
+        assert "Software" not in picture.info, "a library's version would change the bytes"
+
+
+def pixels_with(path: Path, paint: str) -> NDArray[np.intp]:
+    """Give row and column of the pixels of that colour, `#rrggbb`, within a hair."""
+    with Image.open(path) as picture:
+        pixels = np.asarray(picture.convert("RGB")).astype(int)
+    wanted = [int(paint[start : start + 2], 16) for start in (1, 3, 5)]
+    return np.argwhere((abs(pixels - wanted) <= 2).all(axis=2))
+
+
+def test_a_histograms_threshold_moves_with_its_value(tmp_path: Path) -> None:
+    middles = []
+    for threshold in (0.0, 3.0):
+        save_histogram(GROUPS, threshold, "", tmp_path / "histogram.png")
+        ink = pixels_with(tmp_path / "histogram.png", "#222222")
+        columns = np.bincount(ink[:, 1])
+        middles.append(int(columns.argmax()))
+    assert middles[0] < middles[1]
+
+
+def test_a_histogram_shows_test_groups_below_and_the_others_above(tmp_path: Path) -> None:
+    save_histogram(GROUPS, 1.5, "", tmp_path / "histogram.png")
+    with Image.open(tmp_path / "histogram.png") as picture:
+        middle = picture.height / 2
+    for name, paint in COLOURS.items():
+        # Bars are drawn with an opacity of 3/4 on white.
+        levels = [int(paint[start : start + 2], 16) for start in (1, 3, 5)]
+        paler = "#" + "".join(f"{round(0.75 * level + 0.25 * 255):02x}" for level in levels)
+        rows = pixels_with(tmp_path / "histogram.png", paler)[:, 0]
+        assert len(rows) > 100, name
+        assert (np.median(rows) > middle) == name.startswith("test"), name
+
+
+def test_a_roc_plot_shows_every_score_in_its_colour(tmp_path: Path) -> None:
+    save_roc(ROC, "", tmp_path / "roc.png")
+    for paint, _ in zip(COLOURS.values(), ROC, strict=False):
+        assert len(pixels_with(tmp_path / "roc.png", paint)) > 100
+
+
+@pytest.mark.parametrize(
+    ("threshold", "elsewhere", "down", "right"),
+    [(-1.0, 0.5, -1, 1), (0.5, -1.0, -1, -1), (9.0, 0.5, 1, -1)],
+    ids=["all called spills", "all right", "all called normal"],
+)
+def test_a_roc_plots_dot_stands_at_the_rates_of_the_threshold(
+    tmp_path: Path, threshold: float, elsewhere: float, down: int, right: int
+) -> None:
+    # Perfect scores: both rates are 1, only the true one is, both are 0.
+    scores = LABELS.astype(float)
+    save_roc({"mse": (LABELS, scores, threshold)}, "", tmp_path / "dot.png")
+    save_roc({"mse": (LABELS, scores, elsewhere)}, "", tmp_path / "elsewhere.png")
+    with Image.open(tmp_path / "dot.png") as one, Image.open(tmp_path / "elsewhere.png") as other:
+        changed = np.argwhere((np.asarray(one) != np.asarray(other)).any(axis=2))
+        from_middle = changed - np.array(one.size[::-1]) / 2
+    assert (from_middle * (down, right) > 0).all(axis=1).any()
