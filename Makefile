@@ -1,5 +1,6 @@
 PYTHON ?= python3
 VENV := .venv
+DEMO_SOURCE := synthetic
 COMMITTED := params.yaml dvc.lock metrics plots
 
 # Stages run as `python -m …`: the environment's own Python must come first.
@@ -14,8 +15,13 @@ help: ## show this list
 
 setup: $(VENV)/ready ## make .venv with everything pinned (about 2 minutes, 1.5 GB)
 
+# An experiment is a commit, whose author must have a name, also where Git knows of none.
+demo: export GIT_AUTHOR_NAME ?= demo
+demo: export GIT_AUTHOR_EMAIL ?= demo@localhost
+demo: export GIT_COMMITTER_NAME ?= demo
+demo: export GIT_COMMITTER_EMAIL ?= demo@localhost
 demo: $(VENV)/ready ## the whole pipeline offline, on drawn wells, as the experiment `demo`
-	dvc exp run --force --name demo --set-param dataset.source=synthetic
+	dvc exp run --force --name demo --set-param dataset.source=$(DEMO_SOURCE)
 	@echo
 	@echo "Figures: HEAD = the committed ones, of the real wells; workspace = these, of drawn wells."
 	@dvc metrics diff HEAD --targets metrics/detection.json \

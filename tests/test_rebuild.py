@@ -52,9 +52,6 @@ def small_clone(folder: Path) -> Path:
     (clone / "params.yaml").write_text(params, encoding="utf-8")
     (clone / "dvc.lock").unlink(missing_ok=True)
     in_clone(clone, "git", "init", "--quiet")
-    in_clone(clone, "git", "add", ".")
-    identity = ("-c", "user.name=test", "-c", "user.email=test@localhost")
-    in_clone(clone, "git", *identity, "commit", "--quiet", "-m", "small")
     return clone
 
 
@@ -62,6 +59,9 @@ def small_clone(folder: Path) -> Path:
 def rebuilt(tmp_path_factory: pytest.TempPathFactory) -> Path:
     clone = small_clone(tmp_path_factory.mktemp("rebuilt"))
     in_clone(clone, "dvc", "repro")
+    in_clone(clone, "git", "add", ".")
+    identity = ("-c", "user.name=test", "-c", "user.email=test@localhost")
+    in_clone(clone, "git", *identity, "commit", "--quiet", "-m", "small")
     return clone
 
 
@@ -121,8 +121,17 @@ def test_a_rebuild_from_nothing_elsewhere_gives_the_same_bytes(
     assert (rebuilt / "dvc.lock").read_bytes() == (other / "dvc.lock").read_bytes()
 
 
-def test_an_experiment_runs_where_git_knows_no_user(rebuilt: Path) -> None:
+def test_the_demo_runs_where_git_knows_no_user_and_can_be_undone(rebuilt: Path) -> None:
+    environment = rebuilt / ".venv"
+    environment.mkdir()
+    (environment / "ready").touch()
     assert "user.name" not in in_clone(rebuilt, "git", "config", "--list")
-    in_clone(rebuilt, "dvc", "exp", "run", "--name", "youden", "-S", "detector.rule=youden")
-    assert "youden" in in_clone(rebuilt, "dvc", "exp", "list", "--name-only")
-    in_clone(rebuilt, "git", "restore", "params.yaml")
+    (rebuilt / "params.yaml").write_text(
+        (rebuilt / "params.yaml").read_text(encoding="utf-8") + "# changed\n", encoding="utf-8"
+    )
+    shown = in_clone(rebuilt, "make", "demo", "DEMO_SOURCE=synthetic:60")
+    assert "best.auroc" in shown
+    assert "demo" in in_clone(rebuilt, "dvc", "exp", "list", "--name-only")
+    assert json.loads((rebuilt / "metrics/dataset.json").read_text())["files"]["train"] == 60
+    in_clone(rebuilt, "make", "restore")
+    assert not in_clone(rebuilt, "git", "status", "--porcelain")
