@@ -1,6 +1,7 @@
 PYTHON ?= python3
 VENV := .venv
 DEMO_SOURCE := synthetic
+SEEDS := 0 1 2 3 4
 COMMITTED := params.yaml dvc.lock metrics plots
 
 # Stages run as `python -m …`: the environment's own Python must come first.
@@ -8,7 +9,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo repro restore test clean
+.PHONY: help setup demo repro restore seeds test clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | expand -t 16
@@ -35,6 +36,13 @@ repro: $(VENV)/ready ## rebuild what is out of date, as `dvc repro` does
 restore: $(VENV)/ready ## bring the committed params, lock, metrics and plots back, after a demo or a failed run
 	git restore --source=HEAD --staged --worktree -- $(COMMITTED)
 	dvc checkout --allow-missing
+
+seeds: $(VENV)/ready ## the figures' spread over five seeds, by DVC's experiment queue: metrics/seeds.json
+	for seed in $(SEEDS); do \
+		dvc exp run --queue --force --name seed-$$seed --set-param seed=$$seed evaluate || exit 1; \
+	done
+	dvc exp run --run-all
+	python -m tools.seeds
 
 test: $(VENV)/ready ## lint, types and all tests
 	ruff check

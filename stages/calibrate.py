@@ -14,7 +14,8 @@ from stages.wells.scores import Ellipse, score_images
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", choices=networks.NETWORKS)
-    folder = Path("models") / parser.parse_args().model
+    model = parser.parse_args().model
+    folder = Path("models") / model
 
     params = load_params()
     centre = Ellipse(**params.scores.centre.model_dump())
@@ -26,7 +27,7 @@ def main() -> None:
         score_images(network, holdout, centre),
         score_images(network, spills, centre),
         centre=centre,
-        combination=list(params.detector.scores),
+        combination=list(getattr(params.detector.scores, model)),
         rule=params.detector.rule,
         sigmas=params.detector.sigmas,
     )

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from stages.common.errors import InputError
 from stages.wells import networks
-from stages.wells.autoencoder import Autoencoder
+from stages.wells.network import Network
 from stages.wells.scores import Ellipse, score_images
 
 SETTINGS = {"height": 16, "width_pixels": 16, "width": 4, "latent": 3}
@@ -18,7 +18,7 @@ CENTRE = Ellipse(0.5, 0.5, 0.3, 0.3)
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 3, 16, 16), dtype=np.uint8)
 
 
-def build(seed: int = 0) -> Autoencoder:
+def build(seed: int = 0) -> Network:
     network = networks.build("autoencoder", SETTINGS, seed)
     network.standardise_by(torch.from_numpy(IMAGES).float() / 255)
     return network
@@ -31,7 +31,7 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def weights(network: Autoencoder) -> torch.Tensor:
+def weights(network: Network) -> torch.Tensor:
     return torch.cat([weight.detach().flatten() for weight in network.parameters()])
 
 

@@ -8,13 +8,13 @@ import torch
 from numpy.typing import NDArray
 
 from stages.wells import networks, training
-from stages.wells.autoencoder import Autoencoder
+from stages.wells.network import Network
 from stages.wells.scores import (
     CENTRE_MSE,
     MSE,
-    NAMES,
     Ellipse,
     centre_mse,
+    coarse_mse,
     ellipse_weights,
     mse,
     score_images,
@@ -27,7 +27,7 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (11, 3, 16, 16), dtype=np.uin
 
 
 @pytest.fixture(scope="module")
-def network() -> Autoencoder:
+def network() -> Network:
     settings = {"height": 16, "width_pixels": 16, "width": 4, "latent": 3}
     return networks.build("autoencoder", settings, seed=0)
 
@@ -112,13 +112,13 @@ def test_centre_mse_over_the_whole_frame_is_mse() -> None:
     )
 
 
-def test_every_score_is_a_number_per_image_in_double_precision(network: Autoencoder) -> None:
+def test_every_score_is_a_number_per_image_in_double_precision(network: Network) -> None:
     scores = score_images(network, IMAGES, CENTRE)
-    assert set(scores) == set(NAMES)
+    assert set(scores) == {"mse", "centre_mse", "coarse_mse"}
     assert all(found.shape == (11,) and found.dtype == np.float64 for found in scores.values())
 
 
-def test_scores_are_of_the_networks_reconstructions(network: Autoencoder) -> None:
+def test_scores_are_of_the_networks_reconstructions(network: Network) -> None:
     scores = score_images(network, IMAGES, CENTRE)
     inputs = torch.from_numpy(IMAGES).float() / 255
     errors: NDArray[np.float32] = (network(inputs) - inputs).detach().numpy() ** 2
@@ -131,7 +131,7 @@ def test_scores_are_of_the_networks_reconstructions(network: Autoencoder) -> Non
     )
 
 
-def test_scores_do_not_depend_on_the_images_order(network: Autoencoder) -> None:
+def test_scores_do_not_depend_on_the_images_order(network: Network) -> None:
     order = np.random.default_rng(1).permutation(len(IMAGES))
     shuffled = score_images(network, IMAGES[order], CENTRE)
     for name, scores in score_images(network, IMAGES, CENTRE).items():
@@ -140,9 +140,29 @@ def test_scores_do_not_depend_on_the_images_order(network: Autoencoder) -> None:
 
 @pytest.mark.parametrize("batch", [1, 4, 11])
 def test_scores_do_not_depend_on_the_batch_size(
-    monkeypatch: pytest.MonkeyPatch, network: Autoencoder, batch: int
+    monkeypatch: pytest.MonkeyPatch, network: Network, batch: int
 ) -> None:
     expected = score_images(network, IMAGES, CENTRE)
     monkeypatch.setattr(training, "EVALUATION_BATCH", batch)
     for name, scores in score_images(network, IMAGES, CENTRE).items():
         np.testing.assert_allclose(scores, expected[name], rtol=1e-5)
+
+
+def test_coarse_mse_forgives_grain_that_changes_sign_and_not_a_patch_of_the_same_energy() -> None:
+    images = torch.full((2, 3, 16, 16), 0.5)
+    reconstructions = images.clone()
+    rows, columns = torch.meshgrid(torch.arange(16), torch.arange(16), indexing="ij")
+    reconstructions[0] += 0.1 * (1 - 2 * ((rows + columns) % 2))
+    reconstructions[1] += 0.1
+    torch.testing.assert_close(
+        centre_mse(images, reconstructions, CENTRE), torch.tensor([0.01, 0.01])
+    )
+    # Of nine neighbours on a chessboard, five are of one sign and four of the other.
+    torch.testing.assert_close(
+        coarse_mse(images, reconstructions, CENTRE), torch.tensor([0.01 / 81, 0.01])
+    )
+
+
+def test_coarse_mse_sees_only_the_centre() -> None:
+    assert coarse_mse(*error_at((0, 0)), CENTRE).item() == 0
+    assert coarse_mse(*error_at((8, 8)), CENTRE).item() > 0

@@ -8,8 +8,8 @@ import torch
 
 from stages.common.errors import InputError
 from stages.wells import networks, training
-from stages.wells.autoencoder import Autoencoder
 from stages.wells.images import Images
+from stages.wells.network import Network
 from stages.wells.training import Epoch, choose_device, mean_squared_error, reconstruct
 
 SETTINGS = {"height": 16, "width_pixels": 16, "width": 4, "latent": 3}
@@ -43,7 +43,7 @@ def train(
     epochs: int = 2,
     batch_size: int = 8,
     learning_rate: float = 1e-2,
-) -> tuple[Autoencoder, list[Epoch]]:
+) -> tuple[Network, list[Epoch]]:
     network = networks.build("autoencoder", SETTINGS, seed=0)
     history = training.train(
         network,
@@ -58,7 +58,7 @@ def train(
     return network, history
 
 
-def same_weights(one: Autoencoder, other: Autoencoder) -> bool:
+def same_weights(one: Network, other: Network) -> bool:
     others = other.state_dict()
     return all(torch.equal(weight, others[name]) for name, weight in one.state_dict().items())
 

@@ -23,6 +23,7 @@ def _number(value: object) -> object:
 
 Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 Positive = Annotated[Number, Field(gt=0)]
+NotNegative = Annotated[Number, Field(ge=0)]
 Share = Annotated[Number, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 PatchedPixels = Annotated[int, Field(ge=16, le=256, multiple_of=8)]
@@ -60,8 +61,20 @@ class AutoencoderParams(Section):
     latent: Count
 
 
+class MnadParams(Section):
+    width: Count
+    channels: Annotated[int, Field(ge=2)]
+    items: Annotated[int, Field(ge=2)]
+    temperature: Positive
+    compactness: NotNegative
+    separateness: NotNegative
+    kmeans: bool
+    revival: Annotated[int, Field(ge=0)]
+
+
 class ModelParams(Section):
     autoencoder: AutoencoderParams
+    mnad: MnadParams
 
 
 class Centre(Section):
@@ -77,11 +90,20 @@ class ScoreParams(Section):
     centre: Centre
 
 
+class CombinationParams(Section):
+    autoencoder: Annotated[list[Literal["mse", "centre_mse", "coarse_mse"]], Field(min_length=1)]
+    mnad: Annotated[list[Literal["mse", "centre_mse", "coarse_mse", "memory"]], Field(min_length=1)]
+
+
 class DetectorParams(Section):
-    model: Literal["autoencoder"]
-    scores: Annotated[list[Literal["mse", "centre_mse"]], Field(min_length=1)]
+    model: Literal["autoencoder", "mnad"]
+    scores: CombinationParams
     rule: Literal["youden", "margin", "sigma"]
     sigmas: Positive
+
+
+class LatentParams(Section):
+    clusters: Annotated[int, Field(ge=2)]
 
 
 class Params(Section):
@@ -93,6 +115,7 @@ class Params(Section):
     models: ModelParams
     scores: ScoreParams
     detector: DetectorParams
+    latent: LatentParams
 
 
 def load_params(path: Path = PARAMS_FILE) -> Params:

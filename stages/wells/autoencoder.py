@@ -2,25 +2,22 @@
 
 from typing import cast
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from stages.wells.network import Network
 
 PATCH = 4
 
 
-class Autoencoder(nn.Module):
+class Autoencoder(Network):
     """Images through a bottleneck of `latent` numbers and back.
 
     The stem turns 4 x 4 patches into `width` channels and the head turns channels into patches
     (pixel shuffle, Shi et al. 2016, arXiv 1609.05158), so no convolution runs at full resolution;
     between them lie pre-activation residual blocks (He et al. 2016, arXiv 1603.05027) at a quarter
-    and an eighth of it. Height and width must be multiples of 8. Inputs are standardised by the
-    channels' mean and standard deviation, which belong to the weights.
+    and an eighth of it. Height and width must be multiples of 8.
     """
-
-    channel_mean: Tensor
-    channel_std: Tensor
 
     def __init__(self, height: int, width_pixels: int, width: int, latent: int) -> None:
         super().__init__()
@@ -44,22 +41,14 @@ class Autoencoder(nn.Module):
             nn.Conv2d(width, 3 * PATCH**2, 1),
             nn.PixelShuffle(PATCH),
         )
-        self.register_buffer("channel_mean", torch.zeros(3, 1, 1))
-        self.register_buffer("channel_std", torch.ones(3, 1, 1))
-
-    def standardise_by(self, images: Tensor) -> None:
-        """Take the channels' mean and deviation from training images, `[N, 3, H, W]` in [0, 1]."""
-        self.channel_mean.copy_(images.mean((0, 2, 3))[:, None, None])
-        self.channel_std.copy_(images.std((0, 2, 3))[:, None, None].clamp_min(1e-3))
 
     def encode(self, images: Tensor) -> Tensor:
         """Give the latent vectors, `[N, latent]`, of images `[N, 3, H, W]` in [0, 1]."""
-        return cast(Tensor, self.encoder((images - self.channel_mean) / self.channel_std))
+        return cast(Tensor, self.encoder(self.standardised(images)))
 
     def forward(self, images: Tensor) -> Tensor:
         """Reconstruct images, `[N, 3, H, W]` in [0, 1]."""
-        decoded = self.decoder(self.encode(images))
-        return cast(Tensor, decoded * self.channel_std + self.channel_mean)
+        return self.in_colours(self.decoder(self.encode(images)))
 
     def loss(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Give what training minimises, a scalar, and the reconstructions it is of.
@@ -68,7 +57,8 @@ class Autoencoder(nn.Module):
         counts for more because it varies more.
         """
         reconstructions = self(images)
-        return ((reconstructions - images) / self.channel_std).square().mean(), reconstructions
+        errors = (reconstructions - images) / self.channel_std
+        return errors.square().mean(), reconstructions
 
 
 class ResidualBlock(nn.Module):

@@ -105,7 +105,7 @@ def save_histogram(
         axes.legend()
     upper.set_title(title)
     lower.set_xlabel("score, in standard deviations of the held-out normals' log score")
-    _save_figure(figure, path)
+    save_figure(figure, path)
 
 
 def save_roc(
@@ -129,9 +129,10 @@ def save_roc(
     axes.set(xlabel="false positive rate", ylabel="true positive rate", title=title)
     axes.legend(title="dot: at the threshold", loc="lower right")
     axes.grid(alpha=0.3)
-    _save_figure(figure, path)
+    save_figure(figure, path)
 
 
-def _save_figure(figure: Figure, path: Path) -> None:
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG, without the drawing library's version in it."""
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", metadata={"Software": None})

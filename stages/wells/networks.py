@@ -7,24 +7,26 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import nn
 
 from stages.common.errors import InputError
 from stages.common.files import replacing
 from stages.wells.autoencoder import Autoencoder
+from stages.wells.mnad import Mnad
+from stages.wells.network import Network
 
-NETWORKS = {"autoencoder": Autoencoder}
+NETWORKS: dict[str, type[Network]] = {"autoencoder": Autoencoder, "mnad": Mnad}
+Settings = Mapping[str, int | float | bool]
 METADATA_KEY = "network"
 
 
-def build(name: str, settings: Mapping[str, int], seed: int) -> Autoencoder:
+def build(name: str, settings: Settings, seed: int) -> Network:
     """Build a network with weights drawn by the seed; the global generator stays as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return NETWORKS[name](**settings)
 
 
-def save(network: nn.Module, name: str, settings: Mapping[str, int], path: Path) -> None:
+def save(network: Network, name: str, settings: Settings, path: Path) -> None:
     """Write weights as safetensors, with the network's name and settings in the metadata."""
     metadata = json.dumps({"name": name, "settings": dict(settings)}, sort_keys=True)
     weights = {key: value.cpu().contiguous() for key, value in network.state_dict().items()}
@@ -32,7 +34,7 @@ def save(network: nn.Module, name: str, settings: Mapping[str, int], path: Path)
         save_file(weights, temporary, metadata={METADATA_KEY: metadata})
 
 
-def load(path: Path) -> Autoencoder:
+def load(path: Path) -> Network:
     """Load a network for use on the CPU; raises InputError where the file is missing or broken."""
     try:
         with safe_open(path, framework="pt") as file:

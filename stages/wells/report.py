@@ -10,10 +10,10 @@ from sklearn.metrics import roc_curve
 
 from stages.common.files import write_text
 from stages.wells import figures
-from stages.wells.autoencoder import Autoencoder
 from stages.wells.detector import COMBINED
 from stages.wells.evaluation import Labels
 from stages.wells.images import Images
+from stages.wells.network import Network
 from stages.wells.scores import Scores, squared_error
 from stages.wells.splits import spread
 from stages.wells.training import reconstruct
@@ -82,7 +82,7 @@ def draw_scores(
 def draw_images(
     folder: Path,
     model: str,
-    network: Autoencoder,
+    network: Network,
     test: TestSet,
     scores: NDArray[np.float64],
     threshold: float,

@@ -9,8 +9,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from stages.common.errors import InputError
-from stages.wells.autoencoder import Autoencoder
 from stages.wells.images import Images
+from stages.wells.network import Network
 
 EVALUATION_BATCH = 512
 MAX_GRADIENT_NORM = 1.0
@@ -46,7 +46,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def train(
-    network: Autoencoder,
+    network: Network,
     images: Images,
     holdout: Images,
     *,
@@ -84,6 +84,7 @@ def train(
                 torch.nn.utils.clip_grad_norm_(network.parameters(), MAX_GRADIENT_NORM)
                 optimizer.step()
                 schedule.step()
+                network.after_step()
                 squared_error += float((outputs.detach() - inputs).square().mean()) * len(batch)
                 progress.update()
             measured = Epoch(
@@ -91,11 +92,12 @@ def train(
             )
             history.append(measured)
             progress.set_postfix(train=f"{measured.train:.2e}", holdout=f"{measured.holdout:.2e}")
+    network.after_training(images, seed)
     network.eval().cpu()
     return history
 
 
-def reconstruct(network: Autoencoder, images: Images) -> Iterator[tuple[Tensor, Tensor]]:
+def reconstruct(network: Network, images: Images) -> Iterator[tuple[Tensor, Tensor]]:
     """Give images and their reconstructions batch by batch, both `[B, 3, H, W]` in [0, 1]."""
     network.eval()
     device = next(network.parameters()).device
@@ -105,7 +107,7 @@ def reconstruct(network: Autoencoder, images: Images) -> Iterator[tuple[Tensor, 
             yield inputs, network(inputs)
 
 
-def mean_squared_error(network: Autoencoder, images: Images) -> float:
+def mean_squared_error(network: Network, images: Images) -> float:
     """Give the mean squared error per channel value over images, in [0, 1]."""
     total = sum(
         float((outputs - inputs).square().mean((1, 2, 3)).double().sum())

@@ -1,0 +1,50 @@
+"""What every network of wells can do, so that training and use need not know which one it is."""
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from stages.wells.images import Images
+
+
+class Network(nn.Module, ABC):
+    """An autoencoder of images `[N, 3, H, W]` in [0, 1], which it reconstructs when called.
+
+    The channels' mean and standard deviation over training images belong to its weights.
+    """
+
+    channel_mean: Tensor
+    channel_std: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("channel_mean", torch.zeros(3, 1, 1))
+        self.register_buffer("channel_std", torch.ones(3, 1, 1))
+
+    def standardise_by(self, images: Tensor) -> None:
+        """Take the channels' mean and deviation from training images, `[N, 3, H, W]` in [0, 1]."""
+        self.channel_mean.copy_(images.mean((0, 2, 3))[:, None, None])
+        self.channel_std.copy_(images.std((0, 2, 3))[:, None, None].clamp_min(1e-3))
+
+    def standardised(self, images: Tensor) -> Tensor:
+        """Give images in units of the channels' deviations."""
+        return (images - self.channel_mean) / self.channel_std
+
+    def in_colours(self, decoded: Tensor) -> Tensor:
+        """Undo `standardised`."""
+        return decoded * self.channel_std + self.channel_mean
+
+    @abstractmethod
+    def encode(self, images: Tensor) -> Tensor:
+        """Give the latent of images, `[N, …]`."""
+
+    @abstractmethod
+    def loss(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Give what training minimises, a scalar, and the reconstructions it is of."""
+
+    def after_step(self) -> None:
+        """Do what the network does after each step of training; by default nothing."""
+
+    def after_training(self, images: Images, seed: int) -> None:
+        """Do what the network does once, on the training images; by default nothing."""

@@ -1,0 +1,62 @@
+"""Sum experiments over seeds up in metrics/seeds.json: `python -m tools.seeds`.
+
+`make seeds` queues and runs the experiments, named `seed-N`, before.
+"""
+
+import subprocess
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dvc.api
+import numpy as np
+
+from stages.common.errors import InputError, run
+from stages.common.files import write_json
+
+PREFIX = "seed-"
+FIGURES = ("auroc", "tpr", "tnr")
+SEEDS_FILE = Path("metrics/seeds.json")
+
+
+def main() -> None:
+    """Collect the experiments of the current commit and write their spread."""
+    rows = [row for row in dvc.api.exp_show() if str(row.get("Experiment")).startswith(PREFIX)]
+    if len(rows) < 2:
+        raise InputError(f"{len(rows)} experiments named {PREFIX}N: `make seeds` runs them")
+    commit = subprocess.check_output(["git", "rev-parse", "HEAD"], text=True).strip()
+    head = {
+        "seeds": len(rows),
+        "commit": commit,
+        "date": datetime.now(UTC).date().isoformat(),
+    }
+    write_json(SEEDS_FILE, head | spread_of(rows))
+
+
+def spread_of(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Give MODEL.SCORE.FIGURE.{mean, std, min} of rows with keys `MODEL.SCORE.FIGURE`.
+
+    std is the sample's (n - 1).
+    """
+    values: dict[str, list[float]] = defaultdict(list)
+    for row in rows:
+        for key, value in row.items():
+            words = key.split(".")
+            if len(words) == 3 and words[2] in FIGURES:
+                values[key].append(value)
+    nested: dict[str, Any] = {}
+    for key in sorted(values):
+        model, score, figure = key.split(".")
+        found = np.array(values[key])
+        nested.setdefault(model, {}).setdefault(score, {})[figure] = {
+            "mean": float(found.mean()),
+            "std": float(found.std(ddof=1)),
+            "min": float(found.min()),
+        }
+    return nested
+
+
+if __name__ == "__main__":
+    run(main)
