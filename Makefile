@@ -37,12 +37,13 @@ restore: $(VENV)/ready ## bring the committed params, lock, metrics and plots ba
 	git restore --source=HEAD --staged --worktree -- $(COMMITTED)
 	dvc checkout --allow-missing
 
-seeds: $(VENV)/ready ## the figures' spread over five seeds, by DVC's experiment queue: metrics/seeds.json
+# Queued experiments run in copies of the project, which take the archive from here.
+seeds: repro ## the figures' spread over five seeds, by DVC's experiment queue: metrics/seeds.json
 	for seed in $(SEEDS); do \
 		dvc exp run --queue --force --name seed-$$seed --set-param seed=$$seed evaluate || exit 1; \
 	done
-	dvc exp run --run-all
-	python -m tools.seeds
+	WELLS_ARCHIVE='$(CURDIR)/data/raw/wells.zip' dvc exp run --run-all
+	python -m tools.seeds $(SEEDS)
 
 test: $(VENV)/ready ## lint, types and all tests
 	ruff check

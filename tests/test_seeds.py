@@ -2,7 +2,8 @@
 
 import pytest
 
-from tools.seeds import spread_of
+from stages.common.errors import InputError
+from tools.seeds import finished, spread_of
 
 
 def test_the_spread_is_mean_sample_deviation_and_least_value_by_model_and_score() -> None:
@@ -19,3 +20,23 @@ def test_the_spread_is_mean_sample_deviation_and_least_value_by_model_and_score(
     assert spread == {
         "mnad": {"memory": {"tpr": pytest.approx({"mean": 0.9, "std": 0.1, "min": 0.8})}}
     }
+
+
+def row(seed: int, state: str) -> dict[str, object]:
+    return {"Experiment": f"seed-{seed}", "State": state, "seed": seed}
+
+
+def test_experiments_are_taken_by_seed_and_no_other_row() -> None:
+    rows = [{"Experiment": None, "seed": 0}, row(2, "Success"), row(1, "Success"), row(3, "Failed")]
+    assert [found["seed"] for found in finished(rows, [1, 2])] == [1, 2]
+
+
+@pytest.mark.parametrize("state", ["Failed", "Queued", "Running"])
+def test_an_experiment_that_did_not_succeed_is_refused_by_name(state: str) -> None:
+    with pytest.raises(InputError, match="seed-1"):
+        finished([row(0, "Success"), row(1, state)], [0, 1])
+
+
+def test_a_missing_experiment_is_refused_by_name() -> None:
+    with pytest.raises(InputError, match="seed-7"):
+        finished([row(0, "Success")], [0, 7])

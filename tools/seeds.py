@@ -1,11 +1,12 @@
-"""Sum experiments over seeds up in metrics/seeds.json: `python -m tools.seeds`.
+"""Sum experiments over seeds up in metrics/seeds.json: `python -m tools.seeds SEED…`.
 
 `make seeds` queues and runs the experiments, named `seed-N`, before.
 """
 
+import argparse
 import subprocess
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,15 +18,17 @@ from stages.common.errors import InputError, run
 from stages.common.files import write_json
 
 PREFIX = "seed-"
+UNFINISHED = {"Failed", "Queued", "Running"}
 FIGURES = ("auroc", "tpr", "tnr")
 SEEDS_FILE = Path("metrics/seeds.json")
 
 
 def main() -> None:
     """Collect the experiments of the current commit and write their spread."""
-    rows = [row for row in dvc.api.exp_show() if str(row.get("Experiment")).startswith(PREFIX)]
-    if len(rows) < 2:
-        raise InputError(f"{len(rows)} experiments named {PREFIX}N: `make seeds` runs them")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("seeds", nargs="+", type=int)
+    seeds = parser.parse_args().seeds
+    rows = finished(dvc.api.exp_show(), seeds)
     commit = subprocess.check_output(["git", "rev-parse", "HEAD"], text=True).strip()
     head = {
         "seeds": len(rows),
@@ -33,6 +36,25 @@ def main() -> None:
         "date": datetime.now(UTC).date().isoformat(),
     }
     write_json(SEEDS_FILE, head | spread_of(rows))
+
+
+def finished(rows: Iterable[Mapping[str, Any]], seeds: Sequence[int]) -> list[Mapping[str, Any]]:
+    """Give the rows of the experiments of these seeds, in their order.
+
+    Raises InputError where one is missing or didn't succeed, for DVC then shows the figures of the
+    commit that it started from.
+    """
+    by_name = {str(row.get("Experiment")): row for row in rows}
+    found = []
+    for seed in seeds:
+        row = by_name.get(f"{PREFIX}{seed}", {})
+        if row.get("State") in UNFINISHED or row.get("seed") != seed:
+            raise InputError(
+                f"the experiment {PREFIX}{seed} is missing or didn't succeed: see `dvc queue logs "
+                f"{PREFIX}{seed}`, then run `make seeds` again"
+            )
+        found.append(row)
+    return found
 
 
 def spread_of(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
