@@ -17,17 +17,18 @@ help: ## show this list
 setup: $(VENV)/ready ## make .venv with everything pinned (about 2 minutes, 1.5 GB)
 
 # An experiment is a commit, whose author must have a name, also where Git knows of none.
-demo: export GIT_AUTHOR_NAME ?= demo
-demo: export GIT_AUTHOR_EMAIL ?= demo@localhost
-demo: export GIT_COMMITTER_NAME ?= demo
-demo: export GIT_COMMITTER_EMAIL ?= demo@localhost
+demo seeds: export GIT_AUTHOR_NAME ?= demo
+demo seeds: export GIT_AUTHOR_EMAIL ?= demo@localhost
+demo seeds: export GIT_COMMITTER_NAME ?= demo
+demo seeds: export GIT_COMMITTER_EMAIL ?= demo@localhost
 demo: $(VENV)/ready ## the whole pipeline offline, on drawn wells, as the experiment `demo`
 	dvc exp run --force --name demo --set-param dataset.source=$(DEMO_SOURCE)
 	@echo
-	@echo "Figures: HEAD = the committed ones, of the real wells; workspace = these, of drawn wells."
+	@echo "Figures of the model in use (best) and of the models' plain error (mse):"
+	@echo "HEAD = the committed ones, of the real wells; workspace = these, of drawn wells."
 	@dvc metrics diff HEAD --targets metrics/detection.json \
 		| grep -E 'Metric|holdout_mse|(best|\.mse)\.(auroc|tpr|tnr) '
-	@echo "Pictures: plots/dataset (the wells), plots/detection/autoencoder (what was found in them)."
+	@echo "Pictures: plots/dataset (the wells), plots/detection (what was found in them), plots/latent."
 	@echo "\`make restore\` brings the committed state back (it drops changes in $(COMMITTED))."
 
 repro: $(VENV)/ready ## rebuild what is out of date, as `dvc repro` does
@@ -36,6 +37,7 @@ repro: $(VENV)/ready ## rebuild what is out of date, as `dvc repro` does
 restore: $(VENV)/ready ## bring the committed params, lock, metrics and plots back, after a demo or a failed run
 	git restore --source=HEAD --staged --worktree -- $(COMMITTED)
 	dvc checkout --allow-missing
+	@echo "The committed state is back."
 
 # Queued experiments run in copies of the project, which take the archive from here.
 seeds: repro ## the figures' spread over five seeds, by DVC's experiment queue: metrics/seeds.json
@@ -58,5 +60,6 @@ $(VENV)/ready: requirements.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 …")'
 	@$(PYTHON) -c 'import ensurepip, venv' || { echo "error: Python's venv is missing (Debian: apt install python3-venv)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet -r requirements-dev.txt
+	@echo "Installing the pinned packages: some minutes."
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@

@@ -81,5 +81,5 @@ def test_a_row_of_the_gallery_shows_one_cluster_and_counts_its_spills() -> None:
     tiles, captions = cluster_rows(images, BLOB, groups, columns=4)
     shown = tiles[:, 0, 0, 0].reshape(3, 4)
     assert [set(BLOB[row]) for row in shown] == [{0}, {1}, {2}]
-    assert captions[0] == "cluster 0: 30, 50% spills"
+    assert captions[0] == "cluster 0: 30, 15 spills"
     assert len(captions) == 12

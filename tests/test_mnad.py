@@ -186,6 +186,15 @@ def test_a_query_on_an_item_is_at_distance_zero_and_finite(monkeypatch: pytest.M
     assert torch.isfinite(distances.log()).all()
 
 
+def test_the_memory_score_is_the_mean_distance_over_the_image(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    network = build()
+    distances = torch.arange(12.0).reshape(3, 2, 2)
+    monkeypatch.setattr(network, "distances", lambda images: distances)
+    assert score_images(network, noise(3), CENTRE)["memory"].tolist() == [1.5, 5.5, 9.5]
+
+
 def test_an_item_that_no_query_is_nearest_to_is_revived_by_a_query() -> None:
     network = build(revival=2, kmeans=False)
     opposite = -network.memory[0]
@@ -205,6 +214,13 @@ def test_memory_use_of_even_queries_is_the_number_of_items(monkeypatch: pytest.M
     assert use.usage_perplexity == pytest.approx(4)
     assert use.dead_items == 0
     assert use.position_share == pytest.approx(1)
+
+
+def test_the_decoder_sees_what_the_memory_says() -> None:
+    network, images = build().eval(), torch.rand(2, 3, 16, 16)
+    before = network(images)
+    network.memory.copy_(unit_rows(5, seed=9))
+    assert not torch.allclose(before, network(images))
 
 
 def test_no_connection_skips_the_queries() -> None:

@@ -70,7 +70,9 @@ def test_a_rebuild_measures_every_score_on_the_whole_test_set(rebuilt: Path) -> 
     detection = json.loads((rebuilt / "metrics/detection.json").read_text())
     assert dataset["files"]["train"] == 120
     assert not dataset["known_copy"]
-    assert set(detection["autoencoder"]) == {"holdout_mse", "mse", "centre_mse", "detector"}
+    scores = {"holdout_mse", "mse", "centre_mse", "coarse_mse", "detector"}
+    assert set(detection["autoencoder"]) == scores
+    assert set(detection["mnad"]) == scores | {"memory"}
     assert detection["best"]["model"] == "autoencoder"
     tested = (rebuilt / "plots/detection/autoencoder/predictions.csv").read_text().splitlines()
     assert len(tested) - 1 == dataset["files"]["test"]

@@ -166,3 +166,10 @@ def test_coarse_mse_forgives_grain_that_changes_sign_and_not_a_patch_of_the_same
 def test_coarse_mse_sees_only_the_centre() -> None:
     assert coarse_mse(*error_at((0, 0)), CENTRE).item() == 0
     assert coarse_mse(*error_at((8, 8)), CENTRE).item() > 0
+
+
+def test_coarse_mse_averages_around_the_pixel_it_looks_at() -> None:
+    pixel = Ellipse(row=2.5 / 16, column=8.5 / 16, half_height=0.01, half_width=0.01)
+    one_ninth = (0.6 / 9) ** 2 / 3
+    for row, expected in ((0, 0), (1, one_ninth), (2, one_ninth), (3, one_ninth), (4, 0)):
+        assert coarse_mse(*error_at((row, 8)), pixel).item() == pytest.approx(expected)

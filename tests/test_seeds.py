@@ -1,5 +1,7 @@
 """The spread over seeds is that of the experiments' figures."""
 
+from typing import Any
+
 import pytest
 
 from stages.common.errors import InputError
@@ -22,12 +24,17 @@ def test_the_spread_is_mean_sample_deviation_and_least_value_by_model_and_score(
     }
 
 
-def row(seed: int, state: str) -> dict[str, object]:
+def row(seed: int, state: str) -> dict[str, Any]:
     return {"Experiment": f"seed-{seed}", "State": state, "seed": seed}
 
 
 def test_experiments_are_taken_by_seed_and_no_other_row() -> None:
-    rows = [{"Experiment": None, "seed": 0}, row(2, "Success"), row(1, "Success"), row(3, "Failed")]
+    rows: list[dict[str, Any]] = [
+        {"Experiment": None, "seed": 0},
+        row(2, "Success"),
+        row(1, "Success"),
+        row(3, "Failed"),
+    ]
     assert [found["seed"] for found in finished(rows, [1, 2])] == [1, 2]
 
 

@@ -28,13 +28,13 @@ def fetch_archive(source: str, target: Path) -> None:
         files = {path: lambda data=data: data for path, data in drawn.items()}
         archive.write_canonical(files, target, source)
     elif "://" not in source:
-        _copy(Path(source).expanduser(), target)
+        _copy(Path(source), target, "dataset.source in params.yaml")
     elif stand_in := os.environ.get(STAND_IN):
-        _copy(Path(stand_in).expanduser(), target)
+        _copy(Path(stand_in), target, f"the environment variable {STAND_IN}")
     else:
         download = target.with_name("download.zip")
         _download(source, download)
-        _copy(download, target)
+        _copy(download, target, "the download")
         download.unlink()
 
 
@@ -50,17 +50,15 @@ def _count_of(source: str) -> list[int]:
     return [int(count)]
 
 
-def _copy(source: Path, target: Path) -> None:
+def _copy(source: Path, target: Path, named_by: str) -> None:
+    source = source.expanduser()
     if source.is_dir():
         archive.write_canonical(archive.files_of_folder(source), target, str(source))
     elif source.is_file():
         with archive.open_zip(source) as opened:
             archive.write_canonical(archive.files_of_zip(opened), target, str(source))
     else:
-        raise InputError(
-            f"{source} is neither a file nor a folder: correct dataset.source in params.yaml or "
-            f"the environment variable {STAND_IN}"
-        )
+        raise InputError(f"{source} is neither a file nor a folder: correct {named_by}")
 
 
 def _download(url: str, target: Path) -> None:

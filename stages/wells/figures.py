@@ -14,8 +14,8 @@ from stages.common.files import replacing
 from stages.wells.images import Images
 
 MAGNIFICATION = 3
-GAP, CAPTION_HEIGHT, TITLE_HEIGHT = 6, 14, 28
-CAPTION_SIZE, TITLE_SIZE = 11, 15
+GAP, CAPTION_HEIGHT, TITLE_HEIGHT = 6, 18, 30
+CAPTION_SIZE, TITLE_SIZE = 13, 16
 INK, PAPER = "#222222", "#ffffff"
 HEAT_MAP = "inferno"
 DPI = 110
@@ -71,14 +71,15 @@ def reconstruction_panels(
     captions: Sequence[str],
     title: str,
 ) -> Image.Image:
-    """Show each image over its reconstruction over its root squared error, a column an image.
+    """Show each image over its reconstruction over its error, a column an image.
 
-    The heat maps share one scale, up to the 99.5th percentile of all errors shown.
+    errors: squared, `[N, H, W]`; shown are their roots, on one scale up to the 99.5th percentile.
     """
     root = np.sqrt(errors)
-    maps = heat_maps(root, float(np.quantile(root, 0.995)))
-    tiles = np.concatenate([images, reconstructions, maps])
-    labels = [*captions, *["reconstruction"] * len(images), *["root squared error"] * len(images)]
+    largest = float(np.quantile(root, 0.995))
+    tiles = np.concatenate([images, reconstructions, heat_maps(root, largest)])
+    scale = f"error, 0 to {largest:.2f}"
+    labels = [*captions, *["reconstruction"] * len(images), *[scale] * len(images)]
     return gallery(tiles, title, columns=len(images), captions=labels)
 
 
@@ -102,7 +103,8 @@ def save_histogram(
     for axes in (upper, lower):
         axes.axvline(threshold, color=INK, linestyle="--", label=f"threshold {threshold:.2f}")
         axes.set_ylabel("share of the group")
-        axes.legend()
+        axes.set_ylim(top=1.3 * axes.get_ylim()[1])
+        axes.legend(loc="upper center", ncols=3)
     upper.set_title(title)
     lower.set_xlabel("score, in standard deviations of the held-out normals' log score")
     save_figure(figure, path)

@@ -105,10 +105,10 @@ def cluster_rows(
     rows, captions = [], []
     for cluster in range(clusters.max() + 1):
         mine = np.flatnonzero(clusters == cluster)
-        spills = np.char.endswith(groups[mine], "spill").mean()
+        spills = np.char.endswith(groups[mine], "spill").sum()
         chosen = np.resize(mine[spread(len(mine), columns)], columns)
         rows.append(images[chosen])
-        captions += [f"cluster {cluster}: {len(mine)}, {spills:.0%} spills"] + [
+        captions += [f"cluster {cluster}: {len(mine)}, {spills} spills"] + [
             str(name) for name in groups[chosen][1:]
         ]
     return np.concatenate(rows), captions

@@ -64,8 +64,12 @@ def draw_scores(
 
     `holdout`, `spills`: the detector's scores of held-out normals and of known spills.
     """
+    curves = {name: (test.labels, scores[name], thresholds[name]) for name in thresholds}
+    if any(np.array_equal(scores[COMBINED], scores[name]) for name in curves.keys() - {COMBINED}):
+        # A combination of one score is that score.
+        del curves[COMBINED]
     figures.save_roc(
-        {name: (test.labels, scores[name], threshold) for name, threshold in thresholds.items()},
+        curves,
         f"{model}: test set",
         folder / "roc.png",
     )
@@ -98,8 +102,9 @@ def draw_images(
         test.images[chosen],
         (outputs.clamp(0, 1) * 255).round().byte().numpy(),
         squared_error(inputs, outputs).numpy(),
-        [f"{kind}, score {scores[i]:.1f}" for kind, found in panels.items() for i in found],
-        f"{model}: test images of each kind, from the least to the most strange",
+        [_verdict(kind, scores[i], threshold) for kind, found in panels.items() for i in found],
+        f"{model}: test images of each kind, from the least to the most strange "
+        f"(threshold {threshold:.1f})",
     )
     figures.save_picture(picture, folder / "reconstructions.png")
 
@@ -111,12 +116,17 @@ def draw_images(
         shown = np.array([i for i in found if test.distinct[i]][:TILES], dtype=np.intp)
         picture = figures.gallery(
             test.images[shown],
-            f"{model}: worst {len(shown)} of {len(found)} {name.replace('_', ' ')} "
-            f"(threshold {threshold:.2f}; exact copies left out)",
+            f"{model}: the worst of {len(found)} {name.replace('_', ' ')}, each content once "
+            f"(threshold {threshold:.2f})",
             COLUMNS,
             [f"{test.names[i][:8]}  {scores[i]:.2f}" for i in shown],
         )
         figures.save_picture(picture, folder / f"{name}.png")
+
+
+def _verdict(kind: str, score: float, threshold: float) -> str:
+    mistake = {("normal", True): ": false alarm", ("spill", False): ": missed"}
+    return f"{kind} {score:.1f}{mistake.get((kind, score >= threshold), '')}"
 
 
 def _write_table(path: Path, table: pd.DataFrame) -> None:
