@@ -26,7 +26,7 @@ demo: $(VENV)/ready ## the whole pipeline offline, on drawn wells, as the experi
 	@echo
 	@echo "Figures of the model in use (best) and of the models' plain error (mse):"
 	@echo "HEAD = the committed ones, of the real wells; workspace = these, of drawn wells."
-	@dvc metrics diff HEAD --targets metrics/detection.json \
+	@dvc metrics diff --all HEAD --targets metrics/detection.json \
 		| grep -E 'Metric|holdout_mse|(best|\.mse)\.(auroc|tpr|tnr) '
 	@echo "Pictures: plots/dataset (the wells), plots/detection (what was found in them), plots/latent."
 	@echo "\`make restore\` brings the committed state back (it drops changes in $(COMMITTED))."
