@@ -1,4 +1,4 @@
-"""Fit a detector on held-out normals and known spills: `python -m stages.calibrate MODEL`."""
+"""Fit a detector on normal wells and known spills: `python -m stages.calibrate MODEL`."""
 
 import argparse
 from pathlib import Path
@@ -7,8 +7,11 @@ from stages.common.errors import run
 from stages.common.files import read_arrays, write_text
 from stages.common.params import load_params
 from stages.wells import networks
+from stages.wells.descriptions import Box
 from stages.wells.detector import fit_detector
-from stages.wells.scores import Ellipse, score_images
+from stages.wells.scores import Ellipse, fit_reference, obstruction, score_images
+
+DATA = Path("data/wells")
 
 
 def main() -> None:
@@ -18,20 +21,26 @@ def main() -> None:
     folder = Path("models") / model
 
     params = load_params()
-    centre = Ellipse(**params.scores.centre.model_dump())
     network = networks.load(folder / "network.safetensors")
-    (holdout,) = read_arrays(Path("data/wells/holdout.npz"), "images")
-    (spills,) = read_arrays(Path("data/wells/spills.npz"), "images")
+    (train,) = read_arrays(DATA / "train.npz", "images")
+    (holdout,) = read_arrays(DATA / "holdout.npz", "images")
+    (spills,) = read_arrays(DATA / "spills.npz", "images")
 
+    reference = fit_reference(
+        train,
+        Ellipse(**params.scores.centre.model_dump()),
+        Box(**params.scores.box.model_dump()),
+    )
     detector = fit_detector(
-        score_images(network, holdout, centre),
-        score_images(network, spills, centre),
-        centre=centre,
+        score_images(network, holdout, reference),
+        score_images(network, spills, reference),
         combination=list(getattr(params.detector.scores, model)),
         rule=params.detector.rule,
         sigmas=params.detector.sigmas,
+        reference=reference,
+        obstructions=obstruction(holdout, reference),
     )
-    write_text(folder / "detector.json", detector.model_dump_json(indent=2) + "\n")
+    write_text(folder / "detector.json", detector.model_dump_json(indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -11,9 +11,9 @@ from stages.common.files import read_arrays, write_json
 from stages.common.params import load_params
 from stages.wells import networks, report
 from stages.wells.detector import COMBINED, load_detector, standardised
-from stages.wells.evaluation import rates_all_and_distinct
+from stages.wells.evaluation import rates_all_and_distinct, shares_by_kind
 from stages.wells.images import Images
-from stages.wells.scores import Scores, score_images
+from stages.wells.scores import Scores, kinds_of_spill, score_images
 
 DATA, MODELS, PLOTS = Path("data/wells"), Path("models"), Path("plots/detection")
 
@@ -39,7 +39,7 @@ def evaluate(model: str) -> dict[str, Any]:
     (spills,) = read_arrays(DATA / "spills.npz", "images")
 
     def score(images: Images) -> Scores:
-        return standardised(detector, score_images(network, images, detector.centre))
+        return standardised(detector, score_images(network, images, detector.reference))
 
     scores, thresholds = score(test.images), detector.thresholds()
     folder = PLOTS / model
@@ -48,8 +48,10 @@ def evaluate(model: str) -> dict[str, Any]:
         folder, model, test, scores, thresholds, score(holdout)[COMBINED], score(spills)[COMBINED]
     )
     report.draw_images(folder, model, network, test, scores[COMBINED], detector.threshold)
+    kinds = kinds_of_spill(test.images[test.labels], detector.reference)
     rates = {
         name: rates_all_and_distinct(scores[name], test.labels, test.distinct, threshold)
+        | {"kinds": shares_by_kind(scores[name][test.labels], kinds, threshold)}
         for name, threshold in thresholds.items()
     }
     return {"holdout_mse": float(history["holdout"].iloc[-1]), **rates}

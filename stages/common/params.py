@@ -1,10 +1,10 @@
 """params.yaml as a typed model: what may stand there, and what each value must be."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from stages.common.errors import InputError
 
@@ -25,6 +25,7 @@ Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 Positive = Annotated[Number, Field(gt=0)]
 NotNegative = Annotated[Number, Field(ge=0)]
 Share = Annotated[Number, Field(gt=0, lt=1)]
+Edge = Annotated[Number, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 PatchedPixels = Annotated[int, Field(ge=16, le=256, multiple_of=8)]
 
@@ -86,19 +87,38 @@ class Centre(Section):
     half_width: Share
 
 
+class BoxParams(Section):
+    """The rectangle that `appearance` and `texture` describe; in shares of the frame's sides."""
+
+    top: Edge
+    bottom: Edge
+    left: Edge
+    right: Edge
+
+    @model_validator(mode="after")
+    def _is_a_rectangle(self) -> Self:
+        if not (self.top < self.bottom and self.left < self.right):
+            raise ValueError("top must be less than bottom, and left less than right")
+        return self
+
+
 class ScoreParams(Section):
     centre: Centre
+    box: BoxParams
+
+
+AnyScore = Literal["mse", "centre_mse", "coarse_mse", "appearance", "texture"]
 
 
 class CombinationParams(Section):
-    autoencoder: Annotated[list[Literal["mse", "centre_mse", "coarse_mse"]], Field(min_length=1)]
-    mnad: Annotated[list[Literal["mse", "centre_mse", "coarse_mse", "memory"]], Field(min_length=1)]
+    autoencoder: Annotated[list[AnyScore], Field(min_length=1)]
+    mnad: Annotated[list[AnyScore | Literal["memory"]], Field(min_length=1)]
 
 
 class DetectorParams(Section):
     model: Literal["autoencoder", "mnad"]
     scores: CombinationParams
-    rule: Literal["youden", "margin", "sigma"]
+    rule: Literal["equal_error", "margin", "youden", "sigma"]
     sigmas: Positive
 
 

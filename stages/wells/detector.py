@@ -9,10 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from stages.common.errors import InputError
 from stages.wells import thresholds
-from stages.wells.scores import Ellipse, Scores
+from stages.wells.scores import Reference, Scores
 
 COMBINED = "detector"
 MIN_SCORE = 1e-12
+OBSTRUCTED_SHARE = 0.01
 
 
 class FittedScore(BaseModel):
@@ -29,16 +30,18 @@ class Detector(BaseModel):
     """All that scoring and deciding needs beside the network.
 
     A standardised score is (log score - mean) / std; the detector's own score is the mean of the
-    standardised scores named in `combination`, its threshold is in the same unit.
+    standardised scores named in `combination`, its threshold is in the same unit. A view is
+    obstructed where `scores.obstruction` is above `obstruction_threshold`.
     """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    centre: Ellipse
     rule: str
-    scores: dict[str, FittedScore]
     combination: Annotated[list[str], Field(min_length=1)]
     threshold: float
+    obstruction_threshold: float
+    scores: dict[str, FittedScore]
+    reference: Reference
 
     @model_validator(mode="after")
     def _combines_fitted_scores(self) -> Self:
@@ -56,12 +59,15 @@ def fit_detector(
     normals: Scores,
     spills: Scores,
     *,
-    centre: Ellipse,
     combination: list[str],
     rule: str,
     sigmas: float,
+    reference: Reference,
+    obstructions: NDArray[np.float64],
 ) -> Detector:
     """Fit a detector to the scores of held-out normals and known spills.
+
+    `obstructions`: of held-out normals, `[N]`; OBSTRUCTED_SHARE of them will be called obstructed.
 
     Raises InputError where the normals' scores don't vary, so nothing can be standardised.
     """
@@ -77,9 +83,7 @@ def fit_detector(
         for name, (mean, std) in statistics.items()
     }
     return Detector(
-        centre=centre,
         rule=rule,
-        scores=fitted,
         combination=combination,
         threshold=thresholds.choose(
             rule,
@@ -87,12 +91,18 @@ def fit_detector(
             _combine(standard_spills, combination),
             sigmas,
         ),
+        obstruction_threshold=float(np.quantile(obstructions, 1 - OBSTRUCTED_SHARE)),
+        scores=fitted,
+        reference=reference,
     )
 
 
 def standardised(detector: Detector, scores: Scores) -> Scores:
-    """Give the standardised scores and, under `detector`, their combination, `[N]` each."""
-    statistics = {name: (fitted.mean, fitted.std) for name, fitted in detector.scores.items()}
+    """Give the standardised scores and, under `detector`, their combination, `[N]` each.
+
+    Scores that aren't given are left out; those of the combination must be there.
+    """
+    statistics = {name: (detector.scores[name].mean, detector.scores[name].std) for name in scores}
     standard = _standardise(scores, statistics)
     return standard | {COMBINED: _combine(standard, detector.combination)}
 

@@ -1,5 +1,6 @@
 """How well a score with its threshold tells spills from normal wells."""
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -54,4 +55,43 @@ def rates_all_and_distinct(
     on_distinct = rates(scores[distinct], labels[distinct], threshold)
     return rates(scores, labels, threshold) | {
         "distinct": {name: on_distinct[name] for name in DISTINCT_FIGURES}
+    }
+
+
+def rates_by_kind(
+    scores: NDArray[np.float64], labels: Labels, kinds: NDArray[np.str_], threshold: float
+) -> dict[str, Any]:
+    """Measure on images of several kinds, each of which counts the same, however many there are.
+
+    tpr, tnr: means of the shares called rightly of each kind of spill, of each kind of normal;
+    auroc: mean over all pairs of such kinds; `right`: the shares by kind.
+    """
+    called = scores >= threshold
+    right = {kind: float((called == labels)[kinds == kind].mean()) for kind in dict.fromkeys(kinds)}
+    spilled = [kind for kind in right if labels[kinds == kind].all()]
+    normal = [kind for kind in right if kind not in spilled]
+    areas = [
+        roc_auc_score(labels[pair], scores[pair])
+        for pair in (np.isin(kinds, names) for names in product(spilled, normal))
+    ]
+    return {
+        "tpr": float(np.mean([right[kind] for kind in spilled])),
+        "tnr": float(np.mean([right[kind] for kind in normal])),
+        "auroc": float(np.mean(areas)),
+        "right": right,
+    }
+
+
+def shares_by_kind(
+    scores: NDArray[np.float64], kinds: NDArray[np.str_], threshold: float
+) -> dict[str, Any]:
+    """Give, for each kind of spill, how many there are and which share is found, with interval."""
+    called = scores >= threshold
+    return {
+        str(kind): {
+            "count": int((kinds == kind).sum()),
+            "tpr": float(called[kinds == kind].mean()),
+            "tpr_interval": wilson_interval(called[kinds == kind]),
+        }
+        for kind in np.unique(kinds)
     }

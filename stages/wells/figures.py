@@ -16,6 +16,7 @@ from stages.wells.images import Images
 MAGNIFICATION = 3
 GAP, CAPTION_HEIGHT, TITLE_HEIGHT = 6, 18, 30
 CAPTION_SIZE, TITLE_SIZE = 13, 16
+ROC_CORNER_FPR, ROC_CORNER_TPR = (-0.002, 0.1), (0.9, 1.002)
 INK, PAPER = "#222222", "#ffffff"
 HEAT_MAP = "inferno"
 DPI = 110
@@ -116,21 +117,26 @@ def save_roc(
     path: Path,
 ) -> None:
     """Draw the ROC curve of each score, (labels, scores, threshold) by name, and its threshold."""
-    figure = Figure(figsize=(5.5, 5), dpi=DPI, layout="constrained")
+    figure = Figure(figsize=(6.5, 5.5), dpi=DPI, layout="constrained")
     axes = figure.subplots()
+    corner = axes.inset_axes((0.4, 0.45, 0.57, 0.47), xlim=ROC_CORNER_FPR, ylim=ROC_CORNER_TPR)
     # Thinner and thinner, so that a curve that lies on an earlier one hides nothing.
     widths = np.linspace(5, 1.5, len(scored))
     for colour, width, (name, (labels, scores, threshold)) in zip(
         CURVE_COLOURS, widths, scored.items(), strict=False
     ):
         fpr, tpr, _ = roc_curve(labels, scores)
-        label = f"{name} (area {auc(fpr, tpr):.3f})"
-        axes.plot(fpr, tpr, color=colour, linewidth=width, label=label)
         called = scores >= threshold
-        axes.plot(called[~labels].mean(), called[labels].mean(), "o", color=colour, mec=INK)
+        label = f"{name} (area {auc(fpr, tpr):.3f})"
+        for place in (axes, corner):
+            place.plot(fpr, tpr, color=colour, linewidth=width, label=label)
+            dot = called[~labels].mean(), called[labels].mean()
+            place.plot(*dot, "o", color=colour, mec=INK, zorder=3)
     axes.set(xlabel="false positive rate", ylabel="true positive rate", title=title)
+    axes.indicate_inset_zoom(corner, edgecolor=INK)
     axes.legend(title="dot: at the threshold", loc="lower right")
     axes.grid(alpha=0.3)
+    corner.grid(alpha=0.3)
     save_figure(figure, path)
 
 

@@ -116,8 +116,8 @@ def draw_images(
         shown = np.array([i for i in found if test.distinct[i]][:TILES], dtype=np.intp)
         picture = figures.gallery(
             test.images[shown],
-            f"{model}: the worst of {len(found)} {name.replace('_', ' ')}, each content once "
-            f"(threshold {threshold:.2f})",
+            f"{model}: {name.replace('_', ' ')} ({len(found)}), the worst first, each content "
+            f"once (threshold {threshold:.2f})",
             COLUMNS,
             [f"{test.names[i][:8]}  {scores[i]:.2f}" for i in shown],
         )

@@ -36,6 +36,21 @@ def margin(normals: FloatArray, spills: FloatArray) -> float:
     return max((below + above) / 2, float(np.nextafter(below, np.inf)))
 
 
+def equal_error(normals: FloatArray, spills: FloatArray) -> float:
+    """Give the score at which as many normals as spills would be taken for the other kind.
+
+    Both are taken for normally distributed (the binormal model, Green and Swets 1966), so that the
+    threshold lies as many of their standard deviations above the normals' mean as of theirs below
+    the spills'. It rests on all scores, where `margin` rests on the two that lie closest together.
+    Where spills aren't stranger on average, it lies just above the highest score.
+    """
+    if not spills.mean() - normals.mean() > TOLERANCE:
+        return float(np.nextafter(max(normals.max(), spills.max()), np.inf))
+    deviations = normals.std() + spills.std()
+    share = normals.std() / deviations if deviations > 0 else 0.5
+    return float(normals.mean() + share * (spills.mean() - normals.mean()))
+
+
 def sigma(normals: FloatArray, sigmas: float) -> float:
     """Give the normals' mean plus `sigmas` standard deviations; no spill is needed."""
     return float(normals.mean() + sigmas * normals.std())
@@ -44,6 +59,8 @@ def sigma(normals: FloatArray, sigmas: float) -> float:
 def choose(rule: str, normals: FloatArray, spills: FloatArray, sigmas: float) -> float:
     """Give the threshold of the rule of that name; raises InputError for a name there isn't."""
     match rule:
+        case "equal_error":
+            return equal_error(normals, spills)
         case "youden":
             return youden(normals, spills)
         case "margin":
@@ -51,7 +68,9 @@ def choose(rule: str, normals: FloatArray, spills: FloatArray, sigmas: float) ->
         case "sigma":
             return sigma(normals, sigmas)
         case _:
-            raise InputError(f"detector.rule is {rule!r}; it must be youden, margin or sigma")
+            raise InputError(
+                f"detector.rule is {rule!r}; it must be equal_error, margin, youden or sigma"
+            )
 
 
 def _best_gap(normals: FloatArray, spills: FloatArray) -> tuple[float, float]:
