@@ -11,9 +11,9 @@ from stages.common.files import read_arrays, write_json
 from stages.common.params import load_params
 from stages.wells import networks, report
 from stages.wells.detector import COMBINED, load_detector, standardised
-from stages.wells.evaluation import rates_all_and_distinct, shares_by_kind
+from stages.wells.evaluation import rates_all_and_distinct, rates_of_part, shares_by_kind
 from stages.wells.images import Images
-from stages.wells.scores import Scores, kinds_of_spill, score_images
+from stages.wells.scores import Scores, kinds_of_spill, obstruction, score_images
 
 DATA, MODELS, PLOTS = Path("data/wells"), Path("models"), Path("plots/detection")
 
@@ -54,6 +54,10 @@ def evaluate(model: str) -> dict[str, Any]:
         | {"kinds": shares_by_kind(scores[name][test.labels], kinds, threshold)}
         for name, threshold in thresholds.items()
     }
+    clear = obstruction(test.images, detector.reference) <= detector.obstruction_threshold
+    rates[COMBINED]["clear_view"] = rates_of_part(
+        scores[COMBINED], test.labels, clear, detector.threshold
+    )
     return {"holdout_mse": float(history["holdout"].iloc[-1]), **rates}
 
 

@@ -7,13 +7,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from stages.common.errors import InputError
+from stages.wells.descriptions import Box
 from stages.wells.detector import COMBINED, Detector, fit_detector, load_detector, standardised
-from stages.wells.scores import Ellipse, Scores
+from stages.wells.scores import Ellipse, Scores, appearance, fit_reference, obstruction, texture
 
-CENTRE = Ellipse(0.625, 0.5, 0.28, 0.19)
-RULES = ["youden", "margin", "sigma"]
+IMAGES = np.random.default_rng(3).integers(0, 256, (12, 3, 16, 24), dtype=np.uint8)
+REFERENCE = fit_reference(IMAGES, Ellipse(0.625, 0.5, 0.28, 0.19), Box(0.375, 0.875, 0.25, 0.75))
+OBSTRUCTIONS = np.random.default_rng(4).lognormal(size=50)
+RULES = ["equal_error", "youden", "margin", "sigma"]
 
 
 def draw(count: int, strangeness: float, seed: int) -> Scores:
@@ -29,9 +33,16 @@ def fit(
     normals: Scores = NORMALS,
     spills: Scores = SPILLS,
     rule: str = "margin",
+    obstructions: NDArray[np.float64] = OBSTRUCTIONS,
 ) -> Detector:
     return fit_detector(
-        normals, spills, centre=CENTRE, combination=combination, rule=rule, sigmas=3
+        normals,
+        spills,
+        combination=combination,
+        rule=rule,
+        sigmas=3,
+        reference=REFERENCE,
+        obstructions=obstructions,
     )
 
 
@@ -101,7 +112,8 @@ def test_thresholds_tell_normals_from_spills_that_separate() -> None:
 @pytest.mark.parametrize("rule", RULES)
 def test_a_detector_says_what_it_was_made_with(rule: str) -> None:
     detector = fit(["mse"], rule=rule)
-    assert (detector.rule, detector.centre, detector.combination) == (rule, CENTRE, ["mse"])
+    assert (detector.rule, detector.combination) == (rule, ["mse"])
+    assert detector.reference == REFERENCE
 
 
 def test_thresholds_name_every_score_and_the_combination() -> None:
@@ -116,9 +128,42 @@ def test_json_gives_the_detector_back_bit_by_bit(tmp_path: Path, rule: str) -> N
     loaded = load_detector(path)
     assert loaded == detector
     assert loaded.thresholds() == detector.thresholds()
+    assert loaded.obstruction_threshold == detector.obstruction_threshold
     expected = standardised(detector, OTHERS)
     for name, scores in standardised(loaded, OTHERS).items():
         np.testing.assert_array_equal(scores, expected[name])
+    for score in (appearance, texture, obstruction):
+        np.testing.assert_array_equal(score(IMAGES, loaded.reference), score(IMAGES, REFERENCE))
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    # Between the 99th and the 100th of 100 values 1 to 100, one part in a hundred up.
+    [(100, 99.01), (101, 100), (1001, 991), (1, 1)],
+)
+def test_a_view_is_obstructed_above_the_99th_percentile_of_held_out_normals(
+    count: int, expected: float
+) -> None:
+    values = np.random.default_rng(0).permutation(np.arange(1.0, count + 1))
+    assert fit(["mse"], obstructions=values).obstruction_threshold == pytest.approx(expected)
+
+
+def test_one_in_a_hundred_held_out_normals_is_called_obstructed() -> None:
+    values = np.random.default_rng(0).lognormal(size=1000)
+    assert (values > fit(["mse"], obstructions=values).obstruction_threshold).sum() == 10
+
+
+def test_the_obstruction_threshold_changes_no_decision() -> None:
+    detector = fit(["mse"])
+    other = fit(["mse"], obstructions=100 * OBSTRUCTIONS)
+    assert other.obstruction_threshold > detector.obstruction_threshold
+    assert other.thresholds() == detector.thresholds()
+
+
+def test_scores_that_are_not_given_are_left_out() -> None:
+    found = standardised(fit(["mse"]), {"mse": OTHERS["mse"]})
+    assert found.keys() == {"mse", COMBINED}
+    np.testing.assert_array_equal(found[COMBINED], standardised(fit(["mse"]), OTHERS)[COMBINED])
 
 
 @pytest.mark.parametrize("constant", [0.0, 0.01, 0.1, 0.3, 1.0])
@@ -167,7 +212,10 @@ def test_what_is_no_detector_is_refused_with_its_path(tmp_path: Path, text: str)
         {"scores": {"mse": {"mean": 0, "std": 0, "threshold": 1}}},
         {"scores": {"mse": {"mean": 0, "std": 1, "threshold": 1, "unknown": 2}}},
         {"scores": {"mse": {"mean": 0, "std": 1}}},
-        {"centre": [0.5, 0.5]},
+        {"centre": [0.5, 0.5, 0.3, 0.2]},
+        {"obstruction_threshold": math.inf},
+        {"reference": None},
+        {"reference": {}},
     ],
     ids=str,
 )
@@ -178,13 +226,52 @@ def test_a_detector_with_a_wrong_value_is_refused(tmp_path: Path, change: dict[s
         load_detector(path)
 
 
-@pytest.mark.parametrize("key", ["centre", "rule", "scores", "combination", "threshold"])
+@pytest.mark.parametrize(
+    "key", ["rule", "scores", "combination", "threshold", "obstruction_threshold", "reference"]
+)
 def test_a_detector_that_lacks_a_key_is_refused_with_its_name(tmp_path: Path, key: str) -> None:
     values = written(fit(["mse"]))
     del values[key]
     path = tmp_path / "detector.json"
     path.write_text(json.dumps(values), encoding="utf-8")
     with pytest.raises(InputError, match=key):
+        load_detector(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"unknown": 1},
+        {"centre": [0.5, 0.5]},
+        {"centre": [0.5, 0.5, 0.3, math.nan]},
+        {"box": [0.5, 0.5, 0.3]},
+        {"box": "all of it"},
+        {"texture": None},
+        {"texture": {"means": [[0, 1]], "precisions": [[[1, 0]]]}},
+        {"texture": {"means": [[0, math.nan]], "precisions": [[[1, 0], [0, 1]]]}},
+        {"sides": {"means": [[0, 1]]}},
+        {"appearance": {"means": [[0, 1], [2]], "precisions": [[[1, 0], [0, 1]]]}},
+    ],
+    ids=str,
+)
+def test_a_detector_with_a_broken_reference_is_refused(
+    tmp_path: Path, change: dict[str, Any]
+) -> None:
+    values = written(fit(["mse"]))
+    values["reference"] |= change
+    path = tmp_path / "detector.json"
+    path.write_text(json.dumps(values), encoding="utf-8")
+    with pytest.raises(InputError, match=r"detector\.json can't be read"):
+        load_detector(path)
+
+
+@pytest.mark.parametrize("key", ["centre", "box", "appearance", "texture", "sides"])
+def test_a_reference_that_lacks_a_part_is_refused_with_its_name(tmp_path: Path, key: str) -> None:
+    values = written(fit(["mse"]))
+    del values["reference"][key]
+    path = tmp_path / "detector.json"
+    path.write_text(json.dumps(values), encoding="utf-8")
+    with pytest.raises(InputError, match=rf"reference\.{key}"):
         load_detector(path)
 
 

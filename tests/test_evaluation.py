@@ -1,12 +1,21 @@
 """Rates agree with what can be counted by hand and with published intervals."""
 
+import json
 import math
 
 import numpy as np
 import pytest
 
 from stages.common.errors import InputError
-from stages.wells.evaluation import Labels, rates, rates_all_and_distinct, wilson_interval
+from stages.wells.evaluation import (
+    Labels,
+    rates,
+    rates_all_and_distinct,
+    rates_by_kind,
+    rates_of_part,
+    shares_by_kind,
+    wilson_interval,
+)
 
 # Spills score 4, 3 and 1, normals 2 and 0.
 SCORES = np.array([2.0, 4, 1, 0, 3])
@@ -120,3 +129,83 @@ def test_images_of_one_kind_are_refused_with_what_to_do(label: bool) -> None:
 def test_spills_that_are_all_copies_are_refused() -> None:
     with pytest.raises(InputError, match="0 spills and 2 normal"):
         rates_all_and_distinct(SCORES, LABELS, ~LABELS, 1.5)
+
+
+# Normals of two kinds, four and one of them; spills of two kinds, two and three of them.
+KINDS = np.array(["dry"] * 4 + ["wet"] + ["streak"] * 2 + ["empty"] * 3)
+IS_SPILL = np.isin(KINDS, ["streak", "empty"])
+BY_KIND = np.array([1.0, 2, 3, 6, 4, 5, 9, 2.5, 3, 7])
+
+
+def test_rates_by_kind_count_each_kind_the_same_however_many_there_are() -> None:
+    found = rates_by_kind(BY_KIND, IS_SPILL, KINDS, threshold=3)
+    assert found["right"] == pytest.approx({"dry": 2 / 4, "wet": 0, "streak": 1, "empty": 2 / 3})
+    assert found["tnr"] == pytest.approx((2 / 4 + 0) / 2)
+    assert found["tpr"] == pytest.approx((1 + 2 / 3) / 2)
+
+
+def test_the_auroc_by_kind_is_the_mean_over_pairs_of_a_kind_of_spill_and_one_of_normal() -> None:
+    # streak, dry: 7 of 8 pairs in order; streak, wet: 2 of 2; empty, dry: 2.5 above two, 3 above
+    # two and a half, 7 above four of 12; empty, wet: 1 of 3.
+    found = rates_by_kind(BY_KIND, IS_SPILL, KINDS, threshold=3)
+    assert found["auroc"] == pytest.approx((7 / 8 + 1 + 8.5 / 12 + 1 / 3) / 4)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rates_by_kind_do_not_depend_on_the_images_order(seed: int) -> None:
+    order = np.random.default_rng(seed).permutation(len(KINDS))
+    found = rates_by_kind(BY_KIND[order], IS_SPILL[order], KINDS[order], threshold=3)
+    expected = rates_by_kind(BY_KIND, IS_SPILL, KINDS, threshold=3)
+    assert found.pop("right") == expected.pop("right")
+    assert found == pytest.approx(expected)
+
+
+def test_more_images_of_one_kind_move_no_rate() -> None:
+    again = np.r_[np.arange(len(KINDS)), np.repeat(np.flatnonzero(KINDS == "dry"), 9)]
+    found = rates_by_kind(BY_KIND[again], IS_SPILL[again], KINDS[again], threshold=3)
+    expected = rates_by_kind(BY_KIND, IS_SPILL, KINDS, threshold=3)
+    for name in ("tpr", "tnr", "auroc"):
+        assert found[name] == pytest.approx(expected[name]), name
+
+
+def test_shares_by_kind_count_what_is_found_of_each_kind() -> None:
+    # Of 20 empty wells none is found: 0 to 0.1611, as above. Of 263 streaks, 81 are.
+    kinds = np.array(["empty"] * 20 + ["streak"] * 263)
+    scores = np.r_[np.zeros(20), outcomes(81, 263)]
+    found = shares_by_kind(scores, kinds, threshold=1)
+    assert set(found) == {"streak", "empty"}
+    assert (found["empty"]["count"], found["streak"]["count"]) == (20, 263)
+    assert found["empty"]["tpr"] == 0
+    assert found["streak"]["tpr"] == pytest.approx(81 / 263)
+    assert found["empty"]["tpr_interval"] == pytest.approx({"low": 0, "high": 0.1611}, abs=5e-5)
+    assert found["streak"]["tpr_interval"] == pytest.approx(
+        {"low": 0.2553, "high": 0.3662}, abs=5e-5
+    )
+
+
+def test_shares_by_kind_name_only_the_kinds_that_are_there() -> None:
+    assert shares_by_kind(np.array([1.0]), np.array(["streak"]), 0).keys() == {"streak"}
+
+
+def test_figures_by_kind_can_stand_in_json() -> None:
+    found = rates_by_kind(BY_KIND, IS_SPILL, KINDS, 3) | shares_by_kind(BY_KIND, KINDS, 3)
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_rates_of_a_part_count_only_its_images() -> None:
+    # Spills score 4, 3 and 1, normals 2 and 0; the part leaves the spill at 1 and the normal at 0.
+    part = np.array([True, True, False, False, True])
+    found = rates_of_part(SCORES, LABELS, part, 1.5)
+    assert (found["spills"], found["tpr"]) == (2, 1)
+    assert (found["normals"], found["tnr"]) == (1, 0)
+    assert found["tpr_interval"] == wilson_interval(outcomes(2, 2))
+    assert found["tnr_interval"] == wilson_interval(outcomes(0, 1))
+
+
+def test_a_rate_of_which_a_part_has_no_image_is_left_out() -> None:
+    assert rates_of_part(SCORES, LABELS, ~LABELS, 1.5) == {
+        "spills": 0,
+        "normals": 2,
+        "tnr": 0.5,
+        "tnr_interval": wilson_interval(outcomes(1, 2)),
+    }

@@ -10,8 +10,10 @@ from PIL import Image
 
 from stages.wells.figures import (
     COLOURS,
+    CURVE_COLOURS,
     gallery,
     heat_maps,
+    overlay,
     reconstruction_panels,
     save_histogram,
     save_picture,
@@ -272,3 +274,47 @@ def test_a_roc_plots_dot_stands_at_the_rates_of_the_threshold(
         changed = np.argwhere((np.asarray(one) != np.asarray(other)).any(axis=2))
         from_middle = changed - np.array(one.size[::-1]) / 2
     assert (from_middle * (down, right) > 0).all(axis=1).any()
+
+
+def curve_in_inset(path: Path) -> NDArray[np.float64]:
+    """Give the columns, as shares of the width, of the first curve's pixels in a ROC's inset."""
+    with Image.open(path) as picture:
+        size = picture.size[::-1]
+    row, column = (pixels_with(path, CURVE_COLOURS[0]) / size).T
+    shares: NDArray[np.float64] = column[(row > 0.15) & (row < 0.45) & (abs(column - 0.7) < 0.25)]
+    return shares
+
+
+@pytest.mark.parametrize(("sign", "in_corner"), [(1, True), (-1, False)], ids=["right", "inverted"])
+def test_a_roc_plots_inset_shows_the_corner_of_few_errors_and_no_other(
+    tmp_path: Path, sign: int, in_corner: bool
+) -> None:
+    save_roc({"mse": (LABELS, sign * LABELS.astype(float), 0.5)}, "", tmp_path / "roc.png")
+    assert (len(curve_in_inset(tmp_path / "roc.png")) > 200) == in_corner
+
+
+def test_a_roc_plots_inset_magnifies(tmp_path: Path) -> None:
+    # Of 1,000 normals 10 are above all spills, or 40: 3 % of the plot's width between them.
+    labels, places = np.arange(1100) < 100, []
+    for wrong in (10, 40):
+        scores = np.where(labels, 1.0, np.where(np.arange(1100) < 100 + wrong, 2.0, 0.0))
+        save_roc({"mse": (labels, scores, 0.5)}, "", tmp_path / "roc.png")
+        places.append(np.median(curve_in_inset(tmp_path / "roc.png")))
+    assert places[1] - places[0] > 0.1
+
+
+def test_an_overlay_shows_the_photo_where_there_is_no_error_and_heat_where_there_is() -> None:
+    error = np.zeros((SIDE, SIDE))
+    error[:, SIDE // 2 :] = 0.25**2
+    pixels = np.asarray(overlay(plain(BLUE)[0], error))
+    assert pixels.shape == (8 * SIDE, 8 * SIDE, 3)
+    hottest = heat_maps(np.ones((1, 1, 1)), 1.0)[0, :, 0, 0]
+    np.testing.assert_array_equal(pixels[0, 0], BLUE)
+    np.testing.assert_array_equal(pixels[0, -1], hottest)
+
+
+def test_an_overlays_heat_grows_with_the_root_of_the_error() -> None:
+    # On the scale of roots, 1/64 is half of the largest, 1/16.
+    pixels = np.asarray(overlay(plain((0, 0, 0))[0], np.full((SIDE, SIDE), 1 / 64)))
+    half = heat_maps(np.full((1, 1, 1), 0.5), 1.0)[0, :, 0, 0]
+    np.testing.assert_allclose(pixels[0, 0], 0.5 * half, atol=1)

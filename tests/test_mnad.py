@@ -9,10 +9,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from stages.wells import networks, training
+from stages.wells.descriptions import Box
 from stages.wells.images import Images
 from stages.wells.latent import memory_use
 from stages.wells.mnad import Mnad, in_rows, updated_memory
-from stages.wells.scores import Ellipse, score_images
+from stages.wells.scores import Ellipse, fit_reference, score_images
 
 SETTINGS = {
     "height": 16,
@@ -26,7 +27,6 @@ SETTINGS = {
     "kmeans": True,
     "revival": 0,
 }
-CENTRE = Ellipse(0.5, 0.5, 0.3, 0.3)
 
 
 def build(**changes: float | bool) -> Mnad:
@@ -37,6 +37,9 @@ def build(**changes: float | bool) -> Mnad:
 
 def noise(count: int, seed: int = 0) -> Images:
     return np.random.default_rng(seed).integers(0, 256, (count, 3, 16, 16), dtype=np.uint8)
+
+
+REFERENCE = fit_reference(noise(30, seed=2), Ellipse(0.5, 0.5, 0.3, 0.3), Box(0.25, 0.75, 0, 1))
 
 
 def unit_rows(count: int, seed: int) -> Tensor:
@@ -129,7 +132,7 @@ def test_the_memory_gets_no_gradient_and_the_encoder_does() -> None:
 
 def test_compactness_draws_queries_to_their_items() -> None:
     far, near = (
-        score_images(trained(compactness=weight), noise(24), CENTRE)["memory"].mean()
+        score_images(trained(compactness=weight), noise(24), REFERENCE)["memory"].mean()
         for weight in (0.0, 10.0)
     )
     assert near < far
@@ -140,16 +143,16 @@ def test_training_moves_the_memory_and_scoring_leaves_it_alone() -> None:
     assert not torch.equal(network.memory, build().memory)
     assert has_unit_rows(network.memory)
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    score_images(network, noise(12, seed=3), CENTRE)
+    score_images(network, noise(12, seed=3), REFERENCE)
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
 def test_scores_do_not_depend_on_order_or_batch_size(monkeypatch: pytest.MonkeyPatch) -> None:
     network, images = trained(), noise(12, seed=3)
-    together = score_images(network, images, CENTRE)
-    backwards = score_images(network, images[::-1].copy(), CENTRE)
+    together = score_images(network, images, REFERENCE)
+    backwards = score_images(network, images[::-1].copy(), REFERENCE)
     monkeypatch.setattr(training, "EVALUATION_BATCH", 1)
-    one_by_one = score_images(network, images, CENTRE)
+    one_by_one = score_images(network, images, REFERENCE)
     for name, scores in together.items():
         assert np.allclose(scores, backwards[name][::-1], rtol=1e-4), name
         assert np.allclose(scores, one_by_one[name], rtol=1e-4), name
@@ -159,8 +162,15 @@ def test_a_network_restored_from_disk_scores_identically(tmp_path: Path) -> None
     network, images = trained(), noise(12, seed=3)
     networks.save(network, "mnad", SETTINGS, tmp_path / "network.safetensors")
     restored = networks.load(tmp_path / "network.safetensors")
-    before, after = (score_images(one, images, CENTRE) for one in (network, restored))
-    assert set(before) == {"mse", "centre_mse", "coarse_mse", "memory"}
+    before, after = (score_images(one, images, REFERENCE) for one in (network, restored))
+    assert set(before) == {
+        "mse",
+        "centre_mse",
+        "coarse_mse",
+        "appearance",
+        "texture",
+        "memory",
+    }
     assert all(np.array_equal(before[name], after[name]) for name in before)
 
 
@@ -170,7 +180,7 @@ def test_the_same_seed_gives_the_same_memory() -> None:
 
 def test_kmeans_puts_items_where_the_training_queries_are() -> None:
     with_kmeans, without = (
-        score_images(trained(kmeans=chosen), noise(24), CENTRE)["memory"].mean()
+        score_images(trained(kmeans=chosen), noise(24), REFERENCE)["memory"].mean()
         for chosen in (True, False)
     )
     assert with_kmeans < without
@@ -192,7 +202,7 @@ def test_the_memory_score_is_the_mean_distance_over_the_image(
     network = build()
     distances = torch.arange(12.0).reshape(3, 2, 2)
     monkeypatch.setattr(network, "distances", lambda images: distances)
-    assert score_images(network, noise(3), CENTRE)["memory"].tolist() == [1.5, 5.5, 9.5]
+    assert score_images(network, noise(3), REFERENCE)["memory"].tolist() == [1.5, 5.5, 9.5]
 
 
 def test_an_item_that_no_query_is_nearest_to_is_revived_by_a_query() -> None:

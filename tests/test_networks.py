@@ -10,12 +10,13 @@ from safetensors.torch import load_file, save_file
 
 from stages.common.errors import InputError
 from stages.wells import networks
+from stages.wells.descriptions import Box
 from stages.wells.network import Network
-from stages.wells.scores import Ellipse, score_images
+from stages.wells.scores import Ellipse, fit_reference, score_images
 
 SETTINGS = {"height": 16, "width_pixels": 16, "width": 4, "latent": 3}
-CENTRE = Ellipse(0.5, 0.5, 0.3, 0.3)
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 3, 16, 16), dtype=np.uint8)
+REFERENCE = fit_reference(IMAGES, Ellipse(0.5, 0.5, 0.3, 0.3), Box(0.25, 0.75, 0, 1))
 
 
 def build(seed: int = 0) -> Network:
@@ -54,8 +55,8 @@ def test_building_does_not_depend_on_the_global_generator() -> None:
 
 
 def test_a_loaded_network_scores_bit_identically(path: Path) -> None:
-    expected = score_images(build(), IMAGES, CENTRE)
-    for name, scores in score_images(networks.load(path), IMAGES, CENTRE).items():
+    expected = score_images(build(), IMAGES, REFERENCE)
+    for name, scores in score_images(networks.load(path), IMAGES, REFERENCE).items():
         np.testing.assert_array_equal(scores, expected[name])
 
 

@@ -24,6 +24,9 @@ def test_the_committed_params_are_read_as_they_stand() -> None:
     assert params.images.height == values["images"]["height"]
     assert params.train.learning_rate == float(values["train"]["learning_rate"])
     assert params.scores.centre.half_width == values["scores"]["centre"]["half_width"]
+    assert params.scores.box.model_dump() == values["scores"]["box"]
+    assert params.detector.scores.mnad == values["detector"]["scores"]["mnad"]
+    assert params.detector.rule == values["detector"]["rule"] == "equal_error"
 
 
 @pytest.mark.parametrize("written", ["1e-3", "1.0e-3", "0.001", "1E-3"])
@@ -71,9 +74,17 @@ def test_a_number_may_be_written_with_an_exponent(written: str, tmp_path: Path) 
         ("models.autoencoder.latent", 0),
         ("scores.centre.row", 1.5),
         ("detector.model", "unheard-of"),
-        ("detector.scores", []),
-        ("detector.scores", ["mse", "unheard-of"]),
-        ("detector.scores", "mse"),
+        ("scores.box", [0.2, 0.8, 0.2, 0.8]),
+        ("scores.box.top", -0.1),
+        ("scores.box.bottom", 1.1),
+        ("scores.box.left", "nan"),
+        ("scores.box.right", None),
+        ("detector.scores", ["texture"]),
+        ("detector.scores.autoencoder", []),
+        ("detector.scores.autoencoder", ["mse", "unheard-of"]),
+        ("detector.scores.autoencoder", ["texture", "memory"]),
+        ("detector.scores.autoencoder", "mse"),
+        ("detector.scores.mnad", []),
         ("detector.rule", "best"),
         ("detector.sigmas", "-inf"),
     ],
@@ -84,18 +95,54 @@ def test_a_wrong_value_is_refused_by_its_key(key: str, value: object, tmp_path: 
     assert str(refused.value).count("\n  ") == 1, "only this key is wrong"
 
 
-@pytest.mark.parametrize("key", ["epoch", "images.heigth", "models.autoencoder.depth"])
+@pytest.mark.parametrize(
+    "key", ["epoch", "images.heigth", "models.autoencoder.depth", "scores.box.depth"]
+)
 def test_an_unknown_key_is_refused_by_its_name(key: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=f"\n  {key}: Extra"):
         load(params_with({key: 1}), tmp_path)
 
 
-@pytest.mark.parametrize("key", ["seed", "images.height", "scores.centre.row"])
+@pytest.mark.parametrize("key", ["seed", "images.height", "scores.centre.row", "scores.box.top"])
 def test_a_missing_key_is_refused_by_its_name(key: str, tmp_path: Path) -> None:
     name = key.split(".")[-1]
     text = re.sub(rf"(?m)^ *{name}: .*\n", "", params_with({}))
     with pytest.raises(InputError, match=f"\n  {key}: Field required"):
         load(text, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("scores.box.top", 0.875),
+        ("scores.box.top", 0.9),
+        ("scores.box.bottom", 0.375),
+        ("scores.box.left", 0.8),
+        ("scores.box.right", 0),
+    ],
+)
+def test_a_box_without_area_is_refused_with_what_must_be(
+    key: str, value: float, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=r"\n  scores\.box: .*top must be less than bottom"):
+        load(params_with({key: value}), tmp_path)
+
+
+def test_a_box_may_be_the_whole_frame(tmp_path: Path) -> None:
+    whole = {"top": 0, "bottom": 1, "left": 0, "right": 1}
+    assert load(params_with({"scores.box": whole}), tmp_path).scores.box.model_dump() == whole
+
+
+@pytest.mark.parametrize("score", ["mse", "centre_mse", "coarse_mse", "appearance", "texture"])
+def test_every_score_of_both_models_may_be_combined_by_either(score: str, tmp_path: Path) -> None:
+    chosen = {"autoencoder": [score], "mnad": ["memory", score]}
+    read = load(params_with({"detector.scores": chosen}), tmp_path).detector.scores
+    assert read.model_dump() == chosen
+
+
+@pytest.mark.parametrize("rule", ["equal_error", "margin", "youden", "sigma"])
+def test_every_rule_may_place_the_threshold(rule: str, tmp_path: Path) -> None:
+    assert load(params_with({"detector.rule": rule}), tmp_path).detector.rule == rule
 
 
 def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:

@@ -115,8 +115,8 @@ def test_only_evaluation_and_the_map_can_read_the_test_set() -> None:
     assert readers == {"evaluate", "map_latent"}
 
 
-def test_what_trains_and_calibrates_depends_on_nothing_that_evaluation_writes() -> None:
-    for name in ("download", "preprocess", "train", "calibrate"):
+def test_what_trains_calibrates_and_validates_depends_on_nothing_that_evaluation_writes() -> None:
+    for name in ("download", "preprocess", "train", "calibrate", "validate"):
         assert not [dep for dep in STAGES[name]["deps"] if dep.startswith(("metrics", "plots"))]
 
 
@@ -129,7 +129,7 @@ def test_training_is_cached_whole_and_so_comes_back_from_the_run_cache() -> None
 def test_every_model_goes_through_every_stage() -> None:
     assert list(NETWORKS) == MODELS
     assert STAGES["calibrate"]["matrix"]["model"] == MODELS
-    for name in ("evaluate", "map_latent"):
+    for name in ("validate", "evaluate", "map_latent"):
         assert STAGES[name]["cmd"].split()[3:] == MODELS
 
 

@@ -1,13 +1,17 @@
 """The pipeline as people run it: rebuilt in clones of the project, on drawn wells."""
 
+import io
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
+from PIL import Image, ImageOps
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
@@ -18,6 +22,7 @@ SMALL = {
     "epochs: 12": "epochs: 2",
     "batch_size: 64": "batch_size: 16",
 }
+SCORES = {"mse", "centre_mse", "coarse_mse", "appearance", "texture", "detector"}
 
 
 def in_clone(clone: Path, *command: str) -> str:
@@ -70,12 +75,24 @@ def test_a_rebuild_measures_every_score_on_the_whole_test_set(rebuilt: Path) -> 
     detection = json.loads((rebuilt / "metrics/detection.json").read_text())
     assert dataset["files"]["train"] == 120
     assert not dataset["known_copy"]
-    scores = {"holdout_mse", "mse", "centre_mse", "coarse_mse", "detector"}
-    assert set(detection["autoencoder"]) == scores
-    assert set(detection["mnad"]) == scores | {"memory"}
+    assert set(detection["autoencoder"]) == SCORES | {"holdout_mse"}
+    assert set(detection["mnad"]) == SCORES | {"holdout_mse", "memory"}
     assert detection["best"]["model"] == "autoencoder"
+    for score in SCORES:
+        kinds = detection["autoencoder"][score]["kinds"]
+        counts = [figures["count"] for figures in kinds.values()]
+        assert sum(counts) == dataset["files"]["test_spill"]
     tested = (rebuilt / "plots/detection/autoencoder/predictions.csv").read_text().splitlines()
     assert len(tested) - 1 == dataset["files"]["test"]
+
+
+def test_a_rebuild_measures_every_score_on_hard_cases_too(rebuilt: Path) -> None:
+    validation = json.loads((rebuilt / "metrics/validation.json").read_text())["validation"]
+    assert set(validation["autoencoder"]) == SCORES
+    assert set(validation["mnad"]) == SCORES | {"memory"}
+    assert validation["best"] == validation["autoencoder"]["detector"]
+    kinds = {"normal", "covered", "contrast", "spill", "spill_covered", "empty", "empty_covered"}
+    assert all(set(figures["right"]) == kinds for figures in validation["mnad"].values())
 
 
 def test_nothing_runs_where_nothing_changed(rebuilt: Path) -> None:
@@ -88,7 +105,8 @@ def test_another_threshold_trains_nothing_and_going_back_runs_nothing_long(rebui
     detector = rebuilt / "models/autoencoder/detector.json"
     fitted = detector.read_bytes()
 
-    params.write_text(before.replace("rule: margin", "rule: sigma"), encoding="utf-8")
+    assert "rule: equal_error" in before
+    params.write_text(before.replace("rule: equal_error", "rule: sigma"), encoding="utf-8")
     changed = in_clone(rebuilt, "dvc", "repro")
     assert "Running stage 'calibrate@autoencoder'" in changed
     assert "Running stage 'train" not in changed
@@ -107,6 +125,54 @@ def test_other_training_comes_back_from_the_run_cache(rebuilt: Path) -> None:
     assert "Running stage 'train@autoencoder'" in in_clone(rebuilt, "dvc", "repro", "train")
     params.write_text(before, encoding="utf-8")
     assert "Stage 'train@autoencoder' is cached" in in_clone(rebuilt, "dvc", "repro", "train")
+
+
+def with_another_test_set(archive: Path, target: Path) -> None:
+    """Copy an archive of wells with other test photos under the old names, and other labels."""
+    with zipfile.ZipFile(archive) as opened:
+        files = {name: opened.read(name) for name in opened.namelist()}
+    names = sorted(name for name in files if name.startswith("test/imgs/"))
+    mirrored = []
+    for name in reversed(names):
+        buffer = io.BytesIO()
+        with Image.open(io.BytesIO(files[name])) as photo:
+            ImageOps.mirror(photo).save(buffer, "PNG")
+        mirrored.append(buffer.getvalue())
+    # What also stands among the training photos and known spills must change nothing there either.
+    leaked = [files[next(n for n in files if n.startswith(part))] for part in ("train/", "proliv/")]
+    files |= dict(zip(names, leaked + mirrored[2:], strict=True))
+    lines = files["test/test_annotation.txt"].decode().splitlines()
+    labels = [line.split()[1] for line in lines]
+    random.Random(0).shuffle(labels)
+    pairs = zip((line.split()[0] for line in lines), labels, strict=True)
+    files["test/test_annotation.txt"] = "".join(f"{n} {label}\n" for n, label in pairs).encode()
+    with zipfile.ZipFile(target, "w") as written:
+        for name, data in files.items():
+            written.writestr(name, data)
+
+
+def test_what_trains_and_calibrates_never_sees_the_test_set(rebuilt: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(rebuilt, other, symlinks=True)
+    with_another_test_set(rebuilt / "data/raw/wells.zip", tmp_path / "other.zip")
+    params = (other / "params.yaml").read_text(encoding="utf-8")
+    assert "source: synthetic:120" in params
+    params = params.replace("source: synthetic:120", f"source: {tmp_path / 'other.zip'}")
+    (other / "params.yaml").write_text(params, encoding="utf-8")
+    # By force, for a stage that reads what it doesn't name would otherwise not even run.
+    in_clone(other, "dvc", "repro", "--force", "validate", "evaluate")
+
+    kept = {path.relative_to(rebuilt) for path in (rebuilt / "models").rglob("*") if path.is_file()}
+    assert {path.name for path in kept} == {"network.safetensors", "history.csv", "detector.json"}
+    assert len(kept) == 6
+    validation = Path("metrics/validation.json"), Path("plots/validation/hard_cases.png")
+    for name in (*sorted(kept), *validation):
+        assert (other / name).read_bytes() == (rebuilt / name).read_bytes(), name
+    before, after = (json.loads((c / "metrics/dataset.json").read_text()) for c in (rebuilt, other))
+    assert after["files"] == before["files"]
+    assert after["leaks"]["test_in_train"] > before["leaks"]["test_in_train"]
+    detection = "metrics/detection.json"
+    assert (other / detection).read_bytes() != (rebuilt / detection).read_bytes()
 
 
 def test_a_rebuild_from_nothing_elsewhere_gives_the_same_bytes(

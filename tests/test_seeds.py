@@ -14,13 +14,16 @@ def test_the_spread_is_mean_sample_deviation_and_least_value_by_model_and_score(
             "Experiment": f"seed-{i}",
             "mnad.memory.tpr": tpr,
             "mnad.memory.distinct.tpr": 0,
+            "validation.best.tpr": 0,
+            "best.tnr": tpr - 0.5,
             "seed": i,
         }
         for i, tpr in enumerate([0.8, 0.9, 1.0])
     ]
     spread = spread_of(rows)
     assert spread == {
-        "mnad": {"memory": {"tpr": pytest.approx({"mean": 0.9, "std": 0.1, "min": 0.8})}}
+        "mnad": {"memory": {"tpr": pytest.approx({"mean": 0.9, "std": 0.1, "min": 0.8})}},
+        "best": {"tnr": pytest.approx({"mean": 0.4, "std": 0.1, "min": 0.3})},
     }
 
 

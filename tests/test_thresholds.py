@@ -66,7 +66,7 @@ def test_no_threshold_separates_better(rule: str, seed: int) -> None:
     assert found == pytest.approx(best)
 
 
-@pytest.mark.parametrize("rule", ["youden", "margin"])
+@pytest.mark.parametrize("rule", ["equal_error", "youden", "margin"])
 @pytest.mark.parametrize(
     ("normals", "spills"),
     [([2, 3, 4], [-1, 0, 1]), ([2, 3, 4], [0, 1, 3]), ([1, 1], [1]), ([1.0, ABOVE_ONE], [0.5])],
@@ -86,7 +86,7 @@ def test_the_middle_of_the_narrowest_gap_still_lies_above_the_normal(below: floa
     assert below < place("margin", [below], [above]) <= above
 
 
-@pytest.mark.parametrize("rule", ["youden", "margin", "sigma"])
+@pytest.mark.parametrize("rule", ["equal_error", "youden", "margin", "sigma"])
 def test_thresholds_do_not_depend_on_the_order_of_scores(rule: str) -> None:
     normals, spills = [0.5, -1, 2, 0.1], [3.0, 1, 1.5]
     assert place(rule, normals[::-1], spills[::-1]) == pytest.approx(place(rule, normals, spills))
@@ -94,5 +94,69 @@ def test_thresholds_do_not_depend_on_the_order_of_scores(rule: str) -> None:
 
 @pytest.mark.parametrize("rule", ["", "Youden", "median"])
 def test_an_unknown_rule_is_refused_with_the_key_and_the_known_ones(rule: str) -> None:
-    with pytest.raises(InputError, match=r"detector\.rule.*youden, margin or sigma"):
+    with pytest.raises(InputError, match=r"detector\.rule.*equal_error, margin, youden or sigma"):
         place(rule, [0], [1])
+
+
+@pytest.mark.parametrize(
+    ("normals", "spills", "expected"),
+    [
+        # Means 1 and 10, deviations 1 and 3: 3.25 lies 2.25 deviations from either mean.
+        ([0, 2], [7, 13], 3.25),
+        # Deviations 3 and 1 from means 3 and 11.
+        ([0, 6], [10, 12], 9),
+        # Equal deviations, and none at all: half-way.
+        ([0, 2], [9, 11], 5.5),
+        ([-1, 1, 1, -1], [3, 5], 2),
+        ([1, 1], [3, 3, 3], 2),
+        # Overlapping: means 1 and 2, deviations 1.
+        ([0, 2], [1, 3], 1.5),
+    ],
+)
+def test_equal_error_lies_as_many_deviations_above_the_normals_as_below_the_spills(
+    normals: list[float], spills: list[float], expected: float
+) -> None:
+    assert place("equal_error", normals, spills) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_equal_error_lies_between_the_means(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    normals = rng.normal(0, rng.uniform(0.1, 3), 30)
+    spills = rng.normal(2, rng.uniform(0.1, 3), 12)
+    assert normals.mean() < choose("equal_error", normals, spills, SIGMAS) < spills.mean()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_equal_error_treats_normals_and_spills_alike(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    normals, spills = rng.normal(0, 1, 30), rng.normal(4, 2, 12)
+    forwards = choose("equal_error", normals, spills, SIGMAS)
+    backwards = choose("equal_error", -spills, -normals, SIGMAS)
+    assert forwards == pytest.approx(-backwards)
+
+
+def test_equal_error_makes_the_same_errors_of_both_kinds_where_scores_are_normal() -> None:
+    rng = np.random.default_rng(0)
+    normals, spills = rng.normal(0, 1, 50_000), rng.normal(4, 2, 50_000)
+    threshold = choose("equal_error", normals, spills, SIGMAS)
+    false_alarms, misses = (normals >= threshold).mean(), (spills < threshold).mean()
+    assert false_alarms == pytest.approx(misses, rel=0.1)
+
+
+def test_one_extreme_score_moves_equal_error_far_less_than_margin() -> None:
+    normals, spills = np.linspace(-1, 1, 1000), np.linspace(9, 11, 100)
+    with_one = np.append(normals, 8)
+    moved = {
+        rule: choose(rule, with_one, spills, SIGMAS) - choose(rule, normals, spills, SIGMAS)
+        for rule in ("equal_error", "margin")
+    }
+    assert moved["margin"] == pytest.approx(3.5)
+    assert 0 < moved["equal_error"] < moved["margin"] / 10
+
+
+@pytest.mark.parametrize(("normals", "spills"), [([1, 1, 1], [2, 4]), ([0, 2], [3]), ([1], [3])])
+def test_equal_error_of_a_kind_that_does_not_vary_lies_half_way_between_the_means(
+    normals: list[float], spills: list[float]
+) -> None:
+    assert place("equal_error", normals, spills) == pytest.approx(2)

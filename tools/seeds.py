@@ -8,6 +8,7 @@ import subprocess
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import numpy as np
 
 from stages.common.errors import InputError, run
 from stages.common.files import write_json
+from stages.wells.networks import NETWORKS
 
 PREFIX = "seed-"
 UNFINISHED = {"Failed", "Queued", "Running"}
@@ -58,21 +60,22 @@ def finished(rows: Iterable[Mapping[str, Any]], seeds: Sequence[int]) -> list[Ma
 
 
 def spread_of(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Give MODEL.SCORE.FIGURE.{mean, std, min} of rows with keys `MODEL.SCORE.FIGURE`.
+    """Give MODEL.SCORE.FIGURE.{mean, std, min} of rows with such keys, and the same of best.FIGURE.
 
     std is the sample's (n - 1).
     """
     values: dict[str, list[float]] = defaultdict(list)
     for row in rows:
         for key, value in row.items():
-            words = key.split(".")
-            if len(words) == 3 and words[2] in FIGURES:
+            *path, figure = key.split(".")
+            if figure in FIGURES and (path == ["best"] or (len(path) == 2 and path[0] in NETWORKS)):
                 values[key].append(value)
     nested: dict[str, Any] = {}
     for key in sorted(values):
-        model, score, figure = key.split(".")
+        *path, figure = key.split(".")
         found = np.array(values[key])
-        nested.setdefault(model, {}).setdefault(score, {})[figure] = {
+        place = reduce(lambda inner, word: inner.setdefault(word, {}), path, nested)
+        place[figure] = {
             "mean": float(found.mean()),
             "std": float(found.std(ddof=1)),
             "min": float(found.min()),

@@ -194,7 +194,7 @@ def _in_layout(files: Mapping[str, Reader]) -> dict[str, Reader]:
 
 
 def _without_common_folder(files: Mapping[str, Reader]) -> dict[str, Reader]:
-    kept = {path: read for path, read in files.items() if not _is_junk(path)}
+    kept = {path: read for path, read in files.items() if not is_junk(path)}
     tops = {part.split("/")[0] for part in PARTS}
     while len(folders := {path.split("/")[0] for path in kept}) == 1 and not folders & tops:
         if not all("/" in path for path in kept):
@@ -203,7 +203,7 @@ def _without_common_folder(files: Mapping[str, Reader]) -> dict[str, Reader]:
     return kept
 
 
-def _is_junk(path: str) -> bool:
+def is_junk(path: str) -> bool:
     parts = PurePosixPath(path).parts
     return bool(JUNK_FOLDERS & set(parts)) or parts[-1] in JUNK_FILES or parts[-1].startswith("._")
 

@@ -58,6 +58,23 @@ def rates_all_and_distinct(
     }
 
 
+def rates_of_part(
+    scores: NDArray[np.float64], labels: Labels, part: Labels, threshold: float
+) -> dict[str, Any]:
+    """Give how many spills and normals are in a part of the images, and the rates among them.
+
+    A rate of which there is no image is left out.
+    """
+    right = (scores >= threshold) == labels
+    measured: dict[str, Any] = {}
+    for kind, rate, which in (("spills", "tpr", labels), ("normals", "tnr", ~labels)):
+        found = right[which & part]
+        measured[kind] = len(found)
+        if len(found):
+            measured |= {rate: float(found.mean()), f"{rate}_interval": wilson_interval(found)}
+    return measured
+
+
 def rates_by_kind(
     scores: NDArray[np.float64], labels: Labels, kinds: NDArray[np.str_], threshold: float
 ) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from stages.common.files import replacing
 from stages.wells.images import Images
 
 MAGNIFICATION = 3
+OVERLAY_LARGEST, OVERLAY_MAGNIFICATION = 0.25, 8
 GAP, CAPTION_HEIGHT, TITLE_HEIGHT = 6, 18, 30
 CAPTION_SIZE, TITLE_SIZE = 13, 16
 ROC_CORNER_FPR, ROC_CORNER_TPR = (-0.002, 0.1), (0.9, 1.002)
@@ -63,6 +64,20 @@ def heat_maps(errors: NDArray[np.floating], largest: float) -> Images:
     """Colour errors `[N, H, W]` from 0 (dark) to `largest` and more (bright)."""
     coloured = mpl.colormaps[HEAT_MAP](np.clip(errors / largest, 0, 1), bytes=True)
     return np.ascontiguousarray(coloured[..., :3].transpose(0, 3, 1, 2))
+
+
+def overlay(image: Images, error: NDArray[np.floating]) -> Image.Image:
+    """Lay squared errors `[H, W]` over their image `[3, H, W]` uint8, magnified.
+
+    The scale is the same for all images: roots from 0 (the image shows) to OVERLAY_LARGEST and more
+    (only the heat shows).
+    """
+    share = np.clip(np.sqrt(error) / OVERLAY_LARGEST, 0, 1)
+    heat = heat_maps(share[None], 1.0)[0]
+    blended = image + share * (heat.astype(np.float64) - image)
+    picture = Image.fromarray(blended.round().astype(np.uint8).transpose(1, 2, 0))
+    height, width = (OVERLAY_MAGNIFICATION * side for side in image.shape[1:])
+    return picture.resize((width, height), Image.Resampling.BICUBIC)
 
 
 def reconstruction_panels(

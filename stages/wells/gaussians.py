@@ -5,14 +5,19 @@ from typing import Annotated, Self
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, model_validator
-from sklearn.covariance import LedoitWolf
 
 Features = NDArray[np.float64]
-Array = Annotated[
-    NDArray[np.float64],
-    BeforeValidator(lambda value: np.asarray(value, dtype=np.float64)),
-    PlainSerializer(np.ndarray.tolist),
-]
+
+
+def _numbers(value: object) -> Features:
+    try:
+        return np.asarray(value, dtype=np.float64)
+    except TypeError as error:
+        # The one exception that pydantic doesn't take for a wrong value.
+        raise ValueError(str(error)) from None
+
+
+Array = Annotated[Features, BeforeValidator(_numbers), PlainSerializer(np.ndarray.tolist)]
 
 
 class Gaussians(BaseModel):
@@ -50,6 +55,9 @@ def fit_gaussians(features: Features) -> Gaussians:
     The covariances are shrunk towards a multiple of the identity (Ledoit and Wolf 2004, Journal of
     Multivariate Analysis 88:365-411), so that few images give usable ones too.
     """
+    # Imported here, for using what is fitted should not wait a second for scikit-learn.
+    from sklearn.covariance import LedoitWolf
+
     fitted = [LedoitWolf().fit(features[:, place]) for place in range(features.shape[1])]
     return Gaussians(
         means=np.stack([one.location_ for one in fitted]),

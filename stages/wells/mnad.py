@@ -9,7 +9,6 @@ from typing import NamedTuple, cast
 
 import numpy as np
 import torch
-from sklearn.cluster import KMeans
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -163,6 +162,9 @@ class Mnad(Network):
         """Replace the items by the k-means centres of the training queries, if `kmeans` says so."""
         if not self.kmeans:
             return
+        # Imported here, for using what is fitted should not wait a second for scikit-learn.
+        from sklearn.cluster import KMeans
+
         queries = self.queries_of(images)
         chosen = np.random.default_rng(seed).permutation(len(queries))[:KMEANS_QUERIES]
         fitted = KMeans(len(self.memory), n_init=3, random_state=seed).fit(

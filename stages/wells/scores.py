@@ -2,12 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Collection
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from torch.nn import functional
 
@@ -45,10 +45,12 @@ class Ellipse(NamedTuple):
 
 
 class Reference(BaseModel):
-    """Where scores look, and how training wells look there."""
+    """Where scores look, in frames of `height` x `width` pixels, and what training wells show."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
+    height: Annotated[int, Field(gt=0)]
+    width: Annotated[int, Field(gt=0)]
     centre: Ellipse
     box: Box
     appearance: Gaussians
@@ -58,7 +60,10 @@ class Reference(BaseModel):
 
 def fit_reference(images: Images, centre: Ellipse, box: Box) -> Reference:
     """Describe training wells, `[N, 3, H, W]` uint8."""
+    height, width = images.shape[-2:]
     return Reference(
+        height=height,
+        width=width,
         centre=centre,
         box=box,
         appearance=fit_gaussians(descriptions.appearance(images, box)),
@@ -160,8 +165,9 @@ def score_images(
     reference: Reference,
     only: Collection[str] | None = None,
 ) -> Scores:
-    """Give scores of images `[N, 3, H, W]` uint8, name to `[N]`: all that a network has, or `only`.
+    """Give scores of images `[N, 3, H, W]` uint8, name to `[N]`: all, or at least those of `only`.
 
+    The network runs only where a score is wanted that needs it.
     `memory`, of MNAD alone, is the mean distance of an image's queries to their nearest items.
     """
     parts: dict[str, list[NDArray[np.float64]]] = defaultdict(list)

@@ -6,7 +6,6 @@ image is called a spill where its score is at or above it. No rule sees the test
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import roc_curve
 
 from stages.common.errors import InputError
 
@@ -42,12 +41,13 @@ def equal_error(normals: FloatArray, spills: FloatArray) -> float:
     Both are taken for normally distributed (the binormal model, Green and Swets 1966), so that the
     threshold lies as many of their standard deviations above the normals' mean as of theirs below
     the spills'. It rests on all scores, where `margin` rests on the two that lie closest together.
-    Where spills aren't stranger on average, it lies just above the highest score.
+    Where one kind doesn't vary, as a single known spill, it lies half-way between the means; where
+    spills aren't stranger on average, just above the highest score.
     """
     if not spills.mean() - normals.mean() > TOLERANCE:
         return float(np.nextafter(max(normals.max(), spills.max()), np.inf))
-    deviations = normals.std() + spills.std()
-    share = normals.std() / deviations if deviations > 0 else 0.5
+    deviations = np.array([normals.std(), spills.std()])
+    share = deviations[0] / deviations.sum() if deviations.all() else 0.5
     return float(normals.mean() + share * (spills.mean() - normals.mean()))
 
 
@@ -75,6 +75,9 @@ def choose(rule: str, normals: FloatArray, spills: FloatArray, sigmas: float) ->
 
 def _best_gap(normals: FloatArray, spills: FloatArray) -> tuple[float, float]:
     """Give the gap of scores, (largest below, smallest at or above), that separates best."""
+    # Imported here, for using what is fitted should not wait a second for scikit-learn.
+    from sklearn.metrics import roc_curve
+
     labels = np.r_[np.zeros(len(normals)), np.ones(len(spills))]
     scores = np.r_[normals, spills]
     fpr, tpr, thresholds = roc_curve(labels, scores, drop_intermediate=False)

@@ -1,0 +1,201 @@
+"""Tell spills from normal wells in photos: `python -m tools.classify PATH…`.
+
+PATH is a photo, a folder, a zip, a pattern in quotes, or `-` for a list of paths on standard input.
+Gives a row a photo: its name, its score, the score's margin over the threshold (from 0 on: a
+spill), the label (spill or normal), and the view (clear, or obstructed where something strange lies
+at the sides of the well, so that a person should look). A photo that can't be read has an error in
+its row, and the exit status is then 1.
+"""
+
+import argparse
+import csv
+import io
+import json
+import math
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple, TextIO
+
+import numpy as np
+from tqdm import tqdm
+
+from stages.common.errors import InputError, run
+from stages.common.files import replacing
+from stages.common.params import load_params
+from stages.wells import networks
+from stages.wells.detector import COMBINED, Detector, load_detector, standardised
+from stages.wells.images import Images, decode, resize
+from stages.wells.network import Network
+from stages.wells.scores import obstruction, score_images, squared_error
+from stages.wells.training import reconstruct
+from tools.photos import STANDARD_INPUT, Photo, find_photos
+
+MODELS = Path("models")
+BATCH = 512
+
+
+class Row(NamedTuple):
+    """What is said of a photo; score, margin, label and view are None where there is an error."""
+
+    name: str
+    score: float | None = None
+    margin: float | None = None
+    label: str | None = None
+    view: str | None = None
+    error: str | None = None
+
+
+def main() -> None:
+    """Classify what the command line names."""
+    arguments = _arguments()
+    for stream in (sys.stdin, sys.stdout):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="surrogateescape")
+    folder = _model_folder(arguments.model)
+    network = networks.load(folder / "network.safetensors")
+    detector = load_detector(folder / "detector.json")
+    if arguments.threshold is not None:
+        detector = detector.model_copy(update={"threshold": arguments.threshold})
+
+    total = None
+    if STANDARD_INPUT not in arguments.paths:
+        total = sum(1 for _ in find_photos(arguments.paths))
+    photos = tqdm(find_photos(arguments.paths), total=total, unit="photo", disable=None)
+    rows = classify(photos, network, detector, arguments.heatmaps)
+    try:
+        failed = _write(rows, arguments.output, arguments.format)
+    except BrokenPipeError:
+        # Who reads has read enough; what Python would still flush must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return
+    if failed:
+        raise InputError(f"{failed} photos could not be read; their rows say why")
+
+
+def classify(
+    photos: Iterable[Photo], network: Network, detector: Detector, heatmaps: Path | None = None
+) -> Iterator[Row]:
+    """Give a row a photo, in their order; holds BATCH photos at a time.
+
+    Under `heatmaps` it writes, for each photo, where the network's reconstruction errs.
+    """
+    photos = iter(photos)
+    size = detector.reference.height, detector.reference.width
+    while batch := [(photo.name, _decoded(photo, *size)) for photo in islice(photos, BATCH)]:
+        images = {name: image for name, image in batch if not isinstance(image, str)}
+        rows = _rows(images, network, detector)
+        if heatmaps:
+            _write_heatmaps(images, network, heatmaps)
+        for name, image in batch:
+            yield Row(name, error=image) if isinstance(image, str) else rows[name]
+
+
+def _decoded(photo: Photo, height: int, width: int) -> Images | str:
+    """Give a photo as `[3, height, width]`, or why there is none."""
+    try:
+        return resize(decode(photo.read()), height, width)
+    except (InputError, ValueError) as error:
+        return str(error)
+
+
+def _rows(images: Mapping[str, Images], network: Network, detector: Detector) -> dict[str, Row]:
+    """Give the row of each image `[3, H, W]`, by name."""
+    if not images:
+        return {}
+    stacked = np.stack(list(images.values()))
+    scores = score_images(network, stacked, detector.reference, only=detector.combination)
+    combined = standardised(detector, scores)[COMBINED]
+    obstructed = obstruction(stacked, detector.reference) > detector.obstruction_threshold
+    rows = {}
+    for name, score, hidden in zip(images, combined, obstructed, strict=True):
+        margin = float(score) - detector.threshold
+        label, view = "spill" if margin >= 0 else "normal", "obstructed" if hidden else "clear"
+        rows[name] = Row(name, float(score), margin, label, view)
+    return rows
+
+
+def _write_heatmaps(images: Mapping[str, Images], network: Network, folder: Path) -> None:
+    if not images:
+        return
+    # Imported here, for who wants no pictures should not wait for what draws them.
+    from stages.wells.figures import overlay, save_picture
+
+    pairs = reconstruct(network, np.stack(list(images.values())))
+    errors = np.concatenate([squared_error(*pair).cpu().numpy() for pair in pairs])
+    for (name, image), error in zip(images.items(), errors, strict=True):
+        # Below the folder whatever the photo's own folder is.
+        path = Path(name)
+        parts = [part.replace("..", "__") for part in path.relative_to(path.anchor).parts]
+        save_picture(overlay(image, error), folder.joinpath(*parts[:-1], f"{parts[-1]}.png"))
+
+
+def _write(rows: Iterable[Row], output: Path | None, form: str | None) -> int:
+    """Write rows as they come, and give the number of those with an error."""
+    failed = 0
+
+    def counted() -> Iterator[Row]:
+        nonlocal failed
+        for row in rows:
+            failed += row.error is not None
+            yield row
+
+    as_json = (form or ("json" if output and output.suffix == ".json" else "csv")) == "json"
+    write = _write_json if as_json else _write_csv
+    if output is None:
+        write(counted(), sys.stdout)
+    else:
+        with replacing(output) as path, _open(path) as file:
+            write(counted(), file)
+    return failed
+
+
+def _open(path: Path) -> TextIO:
+    # Names of files need not be UTF-8; their bytes are kept.
+    return path.open("w", encoding="utf-8", errors="surrogateescape", newline="")
+
+
+def _write_csv(rows: Iterable[Row], to: TextIO) -> None:
+    writer = csv.writer(to, lineterminator="\n")
+    writer.writerow(Row._fields)
+    for row in rows:
+        writer.writerow([f"{cell:.4f}" if isinstance(cell, float) else cell for cell in row])
+
+
+def _write_json(rows: Iterable[Row], to: TextIO) -> None:
+    """Write a list of objects, one a line, so that it need not be held."""
+    separator = "[\n"
+    for row in rows:
+        to.write(separator + json.dumps(row._asdict(), ensure_ascii=False))
+        separator = ",\n"
+    to.write("\n]\n" if separator != "[\n" else "[]\n")
+
+
+def _model_folder(model: str | None) -> Path:
+    """Give the folder of a model, by its name below `models` or its path."""
+    name = model or load_params().detector.model
+    return Path(name) if Path(name).is_dir() else MODELS / name
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("paths", nargs="+", metavar="PATH")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="else standard output")
+    parser.add_argument("--format", choices=("csv", "json"), help="else by FILE's ending")
+    parser.add_argument(
+        "--heatmaps", type=Path, metavar="DIR", help="write overlays of where the error lies"
+    )
+    parser.add_argument("--model", help="a folder, or a name below models; else detector.model")
+    parser.add_argument("--threshold", type=float, help="else the detector's own")
+    arguments = parser.parse_args()
+    if arguments.threshold is not None and not math.isfinite(arguments.threshold):
+        parser.error("the threshold must be a finite number")
+    return arguments
+
+
+if __name__ == "__main__":
+    run(main)

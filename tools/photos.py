@@ -1,0 +1,114 @@
+"""Photos by path: files, folders, glob patterns, zips, and lists of them; each read when asked."""
+
+import glob
+import os
+import sys
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from stages.common.errors import InputError
+from stages.wells.archive import files_of_zip, is_junk, open_zip
+
+STANDARD_INPUT = "-"
+# In folders and zips; a file that is named itself is tried whatever its name.
+ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp")
+MAX_BYTES = 100 * 2**20
+
+
+class Photo(NamedTuple):
+    """A photo's name, as a person finds it again, and what reads its bytes.
+
+    `read` raises InputError, saying why, where there is nothing to read.
+    """
+
+    name: str
+    read: Callable[[], bytes]
+
+
+def find_photos(paths: Iterable[str]) -> Iterator[Photo]:
+    """Give every photo of paths in their order, those of a folder, pattern or zip by name.
+
+    `-` reads paths from standard input, a line each. What isn't there, is no zip or holds no photo
+    is given as a photo whose reading says so. A zip's photo must be read before the next is asked
+    for, because the zip is closed behind the last.
+    """
+    for path in paths:
+        if path == STANDARD_INPUT:
+            for line in sys.stdin:
+                if line.strip():
+                    yield from _at(line.rstrip("\r\n"))
+        else:
+            yield from _at(path)
+
+
+def _at(name: str) -> Iterator[Photo]:
+    path = Path(name)
+    if path.is_dir():
+        yield from _or_explain(name, _in_folder(path))
+    elif path.is_file():
+        yield from _in_zip(path) if zipfile.is_zipfile(path) else _file(path)
+    elif glob.has_magic(name):
+        # Path.glob takes no pattern that begins at the root.
+        matches = sorted(glob.iglob(name, recursive=True))  # noqa: PTH207
+        found = (photo for match in matches for photo in _at(match))
+        yield from _or_explain(name, found, "nothing fits this pattern")
+    else:
+        yield _unreadable(name, "there is no such file or folder")
+
+
+def _file(path: Path) -> Iterator[Photo]:
+    yield Photo(str(path), partial(_read, path))
+
+
+def _in_folder(folder: Path) -> Iterator[Photo]:
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not is_junk(name))
+        for name in sorted(names):
+            if _is_photo(name):
+                yield from _file(Path(parent, name))
+
+
+def _in_zip(path: Path) -> Iterator[Photo]:
+    try:
+        with open_zip(path) as archive:
+            files = {name: read for name, read in files_of_zip(archive).items() if _is_photo(name)}
+            found = (Photo(f"{path}/{name}", files[name]) for name in sorted(files))
+            yield from _or_explain(str(path), found)
+    except InputError as error:
+        yield _unreadable(str(path), str(error))
+
+
+def _is_photo(name: str) -> bool:
+    return name.lower().endswith(ENDINGS) and not is_junk(name)
+
+
+def _or_explain(
+    path: str, photos: Iterable[Photo], problem: str = "there is no photo in it"
+) -> Iterator[Photo]:
+    found = False
+    for photo in photos:
+        found = True
+        yield photo
+    if not found:
+        yield _unreadable(path, problem)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise InputError(error.strerror or str(error)) from None
+    if len(data) > MAX_BYTES:
+        raise InputError(f"larger than {MAX_BYTES:,} bytes")
+    return data
+
+
+def _unreadable(name: str, problem: str) -> Photo:
+    def explain() -> bytes:
+        raise InputError(problem)
+
+    return Photo(name, explain)
