@@ -251,12 +251,16 @@ def test_ours_is_what_the_pipeline_trains_and_calibrates(
     calibrate.main()
     parts = bench.parts_of(decoded(), inside.split.holdout, inside.seed)
     labels = np.arange(len(parts.test)) % 2 == 0
-    network, detector, _ = bench.run_ours(parts, labels, inside, inside.seed, CPU)
+    network, detector, ours, detected = bench.run_ours(parts, labels, inside, inside.seed, CPU)
     expected = networks.load(Path("models/autoencoder/network.safetensors")).state_dict()
     for name, weights in network.state_dict().items():
         assert torch.equal(weights, expected[name]), name
     written = Path("models/autoencoder/detector.json").read_text(encoding="utf-8")
     assert detector.model_dump_json(indent=1) + "\n" == written
+    assert ours.threshold == detector.scores["coarse_mse"].threshold
+    assert detected.threshold == detector.threshold
+    assert ours.weights > 0 == detected.weights
+    assert detected.seconds < ours.seconds
     other = bench.run_ours(parts, labels, inside, inside.seed + 1, CPU)[0].state_dict()
     assert not all(torch.equal(weights, expected[name]) for name, weights in other.items())
 
@@ -287,7 +291,7 @@ def test_a_seed_out_of_range_is_refused(
 
 
 def result(seconds: float, tpr: float) -> Result:
-    return Result(1234, seconds, 1.5, 0.1, tpr, 0.75, 0.5)
+    return Result(1234, seconds, 0.1, tpr, 0.75, 0.5)
 
 
 def test_times_ours_is_the_ratio_of_mean_seconds() -> None:
@@ -299,7 +303,7 @@ def test_times_ours_is_the_ratio_of_mean_seconds() -> None:
     )
     assert found[OURS]["times_ours"] == 1
     assert found["dense"]["times_ours"] == pytest.approx(0.25)
-    assert found["dense"]["training_seconds"] == {"mean": 5, "min": 4}
+    assert found["dense"]["seconds"] == {"mean": 5, "min": 4}
     assert found["dense"]["tpr"] == {"mean": 0.375, "min": 0.25}
     assert [one["tpr"] for one in found["dense"]["runs"]] == [0.5, 0.25]
 
@@ -310,7 +314,7 @@ def figures(seeds: list[int]) -> dict[str, Any]:
         "machine": {"cores": 2, "processor": "P", "torch": "9", "threads": 1, "device": "cpu"},
         "seeds": seeds,
         "photos": {"train": 7000, "holdout": 800, "spills": 100, "test": 3000},
-        "detector": {"scores": ["appearance", "texture"], "needs_network": False},
+        "detector": ["appearance", "texture"],
         "systems": bench.summary({name: found[: len(seeds)] for name, found in results.items()}),
         "throughput": {"photos": 6000, "per_second": {"decoding": 1234.5}},
     }
@@ -318,13 +322,12 @@ def figures(seeds: list[int]) -> dict[str, Any]:
 
 def test_the_tables_tell_one_seeds_figures() -> None:
     lines = bench.markdown(figures([3])).splitlines()
-    assert lines[0] == "| system | weights | training, s | times ours | TPR | TNR | AUROC |"
+    assert lines[0] == "| system | weights | seconds | times ours | TPR | TNR | AUROC |"
     assert lines[1] == "|---|---|---|---|---|---|---|"
     assert lines[2].endswith(" | 1,234 | 10.0 | 1.00 | 1.000 | 0.750 | 0.500 |")
     assert lines[3].endswith(" | 1,234 | 5.0 | 0.50 | 0.500 | 0.750 | 0.500 |")
     assert "Seed 3; 7,000 training" in lines[5]
-    assert "dense 1.5 s" in lines[5]
-    assert "appearance + texture, which need no network." in lines[5]
+    assert "The detector is `appearance` + `texture`." in lines[5]
     assert lines[7:10] == ["| part, 6,000 photos | photos/s |", "|---|---|", "| decoding | 1,234 |"]
     assert lines[-1] == "Machine: 2 cores, P; torch 9, 1 threads, trained on cpu."
 
@@ -369,12 +372,11 @@ def test_a_whole_run_prints_tables_and_writes_figures(
     bench.main()
     written = json.loads(output.read_text(encoding="utf-8"))
     assert written["seeds"] == [1, 2]
-    assert list(written["systems"]) == [OURS, "dense", "convolutional"]
+    assert list(written["systems"]) == [OURS, "detector", "dense", "convolutional"]
     assert written["photos"].keys() == set(Parts._fields)
-    scores = ["appearance", "texture"]
-    assert written["detector"] == {"scores": scores, "needs_network": False}
+    assert written["detector"] == ["appearance", "texture"]
     for found in written["systems"].values():
-        assert [run["training_seconds"] > 0 for run in found["runs"]] == [True, True]
+        assert [run["seconds"] > 0 for run in found["runs"]] == [True, True]
         assert found["runs"][0]["threshold"] != found["runs"][1]["threshold"]
     test_photos = written["photos"]["test"]
     assert written["throughput"]["photos"] % test_photos == 0

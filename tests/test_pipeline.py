@@ -190,6 +190,24 @@ def test_readme_tells_the_committed_figures(model: str) -> None:
             assert seeds_row(f"{model} `{score}`", seeds[score]) in readme
 
 
+def card_cell(figures: dict[str, Any], rate: str) -> str:
+    """A rate in the model card, with its interval."""
+    interval = figures[f"{rate}_interval"]
+    return f"{figures[rate]:.4f} ({interval['low']:.4f} to {interval['high']:.4f})"
+
+
+def test_the_model_card_tells_the_committed_figures() -> None:
+    card = (ROOT / "docs/detector.md").read_text(encoding="utf-8")
+    best, seeds = metrics_of("detection")["best"], metrics_of("seeds")["best"]
+    for part in (best, best["distinct"], best["clear_view"]):
+        assert f"| {card_cell(part, 'tpr')} | {card_cell(part, 'tnr')} |" in card
+    for kind in best["kinds"].values():
+        assert f"| {card_cell(kind, 'tpr')} | |" in card
+    spread = [f"{seeds[rate]['mean']:.4f} ({seeds[rate]['min']:.4f})" for rate in ("tpr", "tnr")]
+    assert f"| {' | '.join(spread)} |" in card
+    assert f"scores {best['threshold']:.2f} or more" in card
+
+
 def test_every_package_that_is_imported_is_declared_and_every_declared_one_pinned() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     declared = {re.split(r"[<>=]", name)[0] for name in project["dependencies"]}

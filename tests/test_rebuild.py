@@ -203,3 +203,20 @@ def test_the_demo_runs_where_git_knows_no_user_and_can_be_undone(rebuilt: Path) 
     assert json.loads((rebuilt / "metrics/dataset.json").read_text())["files"]["train"] == 60
     in_clone(rebuilt, "make", "restore")
     assert not in_clone(rebuilt, "git", "status", "--porcelain")
+
+
+def test_the_artifact_is_fetched_by_its_name_and_classifies_on_its_own(
+    rebuilt: Path, tmp_path: Path
+) -> None:
+    identity = ("-c", "user.name=test", "-c", "user.email=test@localhost")
+    in_clone(rebuilt, "git", *identity, "tag", "-a", "detector@v1.0.0", "-m", "first")
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    in_clone(folder, "dvc", "artifacts", "get", str(rebuilt), "detector", "--out", "model")
+    photos = str(rebuilt / "data/raw/wells.zip")
+    command = ("python", "-m", "tools.classify", photos, "--model", "model", "--output", "rows.csv")
+    in_clone(folder, "env", f"PYTHONPATH={ROOT}", *command)
+    dataset = json.loads((rebuilt / "metrics/dataset.json").read_text())
+    rows = (folder / "rows.csv").read_text().splitlines()
+    assert len(rows) - 1 == sum(dataset["files"][part] for part in ("train", "proliv", "test"))
+    assert not any(row.endswith("image") for row in rows)

@@ -15,6 +15,7 @@ import math
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, TextIO
@@ -78,19 +79,27 @@ def main() -> None:
 def classify(
     photos: Iterable[Photo], network: Network, detector: Detector, heatmaps: Path | None = None
 ) -> Iterator[Row]:
-    """Give a row a photo, in their order; holds BATCH photos at a time.
+    """Give a row a photo, in their order; holds two times BATCH photos at a time.
 
     Under `heatmaps` it writes, for each photo, where the network's reconstruction errs.
     """
     photos = iter(photos)
     size = detector.reference.height, detector.reference.width
-    while batch := [(photo.name, _decoded(photo, *size)) for photo in islice(photos, BATCH)]:
-        images = {name: image for name, image in batch if not isinstance(image, str)}
-        rows = _rows(images, network, detector)
-        if heatmaps:
-            _write_heatmaps(images, network, heatmaps)
-        for name, image in batch:
-            yield Row(name, error=image) if isinstance(image, str) else rows[name]
+
+    def read() -> list[tuple[str, Images | str]]:
+        return [(photo.name, _decoded(photo, *size)) for photo in islice(photos, BATCH)]
+
+    # A batch is read and decoded while the one before is scored.
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(read)
+        while batch := coming.result():
+            coming = reader.submit(read)
+            images = {name: image for name, image in batch if not isinstance(image, str)}
+            rows = _rows(images, network, detector)
+            if heatmaps:
+                _write_heatmaps(images, network, heatmaps)
+            for name, image in batch:
+                yield Row(name, error=image) if isinstance(image, str) else rows[name]
 
 
 def _decoded(photo: Photo, height: int, width: int) -> Images | str:
