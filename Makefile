@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 DEMO_SOURCE := synthetic
 SEEDS := 0 1 2 3 4
-COMMITTED := params.yaml dvc.lock metrics plots
+COMMITTED := params.yaml dvc.lock metrics plots data/generated
 
 # Stages run as `python -m …`: the environment's own Python must come first.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)

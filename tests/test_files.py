@@ -86,12 +86,14 @@ def test_a_path_that_cannot_be_written_is_named(blocked: str, tmp_path: Path) ->
     assert listing(tmp_path) == ["file", "folder"]
 
 
-def test_json_keeps_order_and_letters_and_six_significant_digits(tmp_path: Path) -> None:
+def test_json_keeps_order_and_six_significant_digits_and_escapes_letters(tmp_path: Path) -> None:
     path = tmp_path / "metrics.json"
     value = {"пролив": {"b": 0.123456789, "a": 1234567.8}, "list": [1 / 3, (2 / 3,)], "count": 7}
     write_json(path, value)
     text = path.read_text(encoding="utf-8")
-    assert text.startswith('{\n  "пролив": {\n    "b": 0.123457,')
+    assert text.startswith(
+        '{\n  "\\u043f\\u0440\\u043e\\u043b\\u0438\\u0432": {\n    "b": 0.123457,'
+    )
     assert text.endswith("}\n")
     assert json.loads(text) == {
         "пролив": {"b": 0.123457, "a": 1234570.0},

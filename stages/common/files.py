@@ -62,8 +62,11 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write strict JSON, floats to 6 significant digits so that a diff shows what changed."""
-    text = json.dumps(_rounded(value), indent=2, ensure_ascii=False, allow_nan=False)
+    """Write strict JSON, floats to 6 significant digits so that a diff shows what changed.
+
+    Letters other than ASCII's are escaped: DVC takes a file with many of them for binary.
+    """
+    text = json.dumps(_rounded(value), indent=2, allow_nan=False)
     write_text(path, text + "\n")
 
 

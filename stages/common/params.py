@@ -126,6 +126,11 @@ class LatentParams(Section):
     clusters: Annotated[int, Field(ge=2)]
 
 
+class StyleParams(Section):
+    smoothing: NotNegative
+    count: Count
+
+
 class Params(Section):
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     dataset: DatasetParams
@@ -136,6 +141,7 @@ class Params(Section):
     scores: ScoreParams
     detector: DetectorParams
     latent: LatentParams
+    styles: StyleParams
 
 
 def load_params(path: Path = PARAMS_FILE) -> Params:

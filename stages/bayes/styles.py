@@ -1,0 +1,178 @@
+"""Random styles: how often each value of each attribute was seen, and what follows from it.
+
+A style has one value of each attribute. Attributes are taken for independent, so P(style) is the
+product of P(value), each estimated by maximum likelihood with additive smoothing:
+(n + α) / (N + α d) for n of N observations and d values (Lidstone 1920; Laplace's rule for α = 1,
+the plain maximum likelihood for α = 0).
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from functools import reduce
+from itertools import product
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from stages.common.errors import InputError
+
+Counts = dict[str, dict[str, int]]
+Style = tuple[str, ...]
+Table = NDArray[np.float64]
+
+DRAWN_TOGETHER = 1024
+
+
+class DrawnStyle(NamedTuple):
+    """A style, a value of each attribute in their order, with its probability and the log of it."""
+
+    style: Style
+    probability: float
+    log_probability: float
+
+
+class StyleModel(NamedTuple):
+    """Attributes and their values, in order, and each value's probability."""
+
+    values: dict[str, tuple[str, ...]]
+    probabilities: dict[str, Table]
+
+
+def load_counts(path: Path) -> Counts:
+    """Read counts by attribute and value from YAML.
+
+    Raises InputError, naming attribute and value, for what is no whole number from 0 on, for an
+    attribute without values, and for a file that is missing or broken.
+    """
+    try:
+        counts = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise InputError(f"{path} can't be read as YAML: {error}") from None
+    if not isinstance(counts, dict) or not counts:
+        raise InputError(f"{path} must hold attributes, each with counts by value")
+    for attribute, values in counts.items():
+        if not isinstance(values, dict) or not values:
+            raise InputError(f"{path}: {attribute} has no values; write a line `VALUE: COUNT` each")
+        for value, count in values.items():
+            if type(count) is not int or count < 0:
+                raise InputError(
+                    f"{path}: {attribute}: {value}: the count is {count!r}; "
+                    "it must be a whole number from 0 on"
+                )
+    return {
+        str(attribute): {str(value): count for value, count in values.items()}
+        for attribute, values in counts.items()
+    }
+
+
+def fit_styles(counts: Counts, smoothing: float) -> StyleModel:
+    """Estimate the probability of each value.
+
+    Raises InputError for an attribute that was never observed where nothing is smoothed.
+    """
+    probabilities = {}
+    for attribute, values in counts.items():
+        smoothed = np.array(list(values.values()), dtype=np.float64) + smoothing
+        if not smoothed.sum() > 0:
+            raise InputError(
+                f"all counts of {attribute} are 0, so nothing follows from them: "
+                "count some, or set styles.smoothing above 0"
+            )
+        probabilities[attribute] = smoothed / smoothed.sum()
+    return StyleModel({name: tuple(values) for name, values in counts.items()}, probabilities)
+
+
+def joint(model: StyleModel) -> Table:
+    """Give the probability of every style, an axis an attribute; the sum is 1."""
+    table: Table = reduce(np.multiply.outer, model.probabilities.values())
+    return table
+
+
+def all_styles(model: StyleModel) -> Iterator[Style]:
+    """Give every style, in the order of the flattened `joint`."""
+    return product(*model.values.values())
+
+
+def posterior(model: StyleModel, given: Mapping[str, str]) -> Table:
+    """Give P(style | given) for every style by Bayes' formula, P(style, given) / P(given).
+
+    P(given) is the sum over all styles that agree with it, by the law of total probability. Raises
+    InputError for an attribute or a value that there isn't, and where P(given) is 0.
+    """
+    agreeing = joint(model)
+    for attribute, value in given.items():
+        axis, place = _axis(model, attribute), _place(model, attribute, value)
+        chosen = np.arange(agreeing.shape[axis]) == place
+        agreeing = agreeing * np.expand_dims(chosen, [i for i in range(agreeing.ndim) if i != axis])
+    evidence = agreeing.sum()
+    if not evidence > 0:
+        what = ", ".join(f"{attribute}={value}" for attribute, value in given.items())
+        raise InputError(f"{what} has probability 0: give other values or set styles.smoothing > 0")
+    table: Table = agreeing / evidence
+    return table
+
+
+def marginal(model: StyleModel, table: Table, attribute: str) -> dict[str, float]:
+    """Give P(value) of an attribute under a table over styles: the law of total probability."""
+    axis = _axis(model, attribute)
+    others = tuple(other for other in range(table.ndim) if other != axis)
+    return dict(zip(model.values[attribute], table.sum(axis=others).tolist(), strict=True))
+
+
+def log_probability(model: StyleModel, style: Style) -> float:
+    """Give ln P(style); raises InputError for a value there isn't, or a style of probability 0."""
+    total = 0.0
+    for attribute, value in zip(model.values, style, strict=True):
+        probability = model.probabilities[attribute][_place(model, attribute, value)]
+        if not probability > 0:
+            raise InputError(f"{attribute}={value} has probability 0, for it was never seen")
+        total += math.log(probability)
+    return total
+
+
+def draw_styles(
+    model: StyleModel, rng: np.random.Generator, given: Mapping[str, str] | None = None
+) -> Iterator[DrawnStyle]:
+    """Draw styles without end, each with its probability under what is `given`.
+
+    Raises InputError as `posterior` does.
+    """
+    table = posterior(model, given or {})
+    styles = list(all_styles(model))
+    while True:
+        for index in draw_places(table, DRAWN_TOGETHER, rng):
+            probability = float(table.flat[index])
+            yield DrawnStyle(styles[index], probability, math.log(probability))
+
+
+def draw_places(table: Table, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draw places in the flattened table by their probability, `[count]`."""
+    return rng.choice(table.size, count, p=table.ravel())
+
+
+def described(model: StyleModel, style: Iterable[str]) -> str:
+    """Give a style as people write it: `attribute: value, attribute: value, …`."""
+    pairs = zip(model.values, style, strict=True)
+    return ", ".join(f"{attribute}: {value}" for attribute, value in pairs)
+
+
+def _axis(model: StyleModel, attribute: str) -> int:
+    attributes = list(model.values)
+    if attribute not in attributes:
+        raise InputError(_unknown("attribute", attribute, attributes))
+    return attributes.index(attribute)
+
+
+def _place(model: StyleModel, attribute: str, value: str) -> int:
+    if value not in model.values[attribute]:
+        raise InputError(_unknown(f"value of {attribute}", value, model.values[attribute]))
+    return model.values[attribute].index(value)
+
+
+def _unknown(kind: str, name: str, known: Sequence[str]) -> str:
+    near = get_close_matches(name, known, n=3, cutoff=0.5) or known
+    return f"there is no {kind} {name!r}; did you mean {', '.join(near)}?"

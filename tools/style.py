@@ -1,0 +1,71 @@
+"""Draw random styles with their probabilities: `python -m tools.style --given "одежда=худи" -n 5`.
+
+The probability of a style is conditional on what is given. `--marginals` tells how probable each
+value of each attribute is instead.
+"""
+
+import argparse
+from collections.abc import Iterable
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from stages.bayes.styles import (
+    described,
+    draw_styles,
+    fit_styles,
+    load_counts,
+    marginal,
+    posterior,
+)
+from stages.common.errors import InputError, run
+from stages.common.params import load_params
+
+COUNTS = Path("data/styles.yaml")
+
+
+def main() -> None:
+    """Print what the command line asks for."""
+    params = load_params()
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--given", action="append", default=[], metavar="ATTRIBUTE=VALUE")
+    parser.add_argument("-n", type=int, default=5, help="how many; 5 unless told")
+    parser.add_argument("--seed", type=int, default=params.seed, help="else that of params.yaml")
+    parser.add_argument("--marginals", action="store_true", help="values' probabilities, no styles")
+    arguments = parser.parse_args()
+    if arguments.n < 1 or arguments.seed < 0:
+        parser.error("-n must be at least 1 and --seed at least 0")
+
+    model = fit_styles(load_counts(COUNTS), params.styles.smoothing)
+    given = pairs(arguments.given)
+    if arguments.marginals:
+        table = posterior(model, given)
+        for attribute in model.values:
+            for value, probability in marginal(model, table, attribute).items():
+                print(f"{attribute}: {value} {probability:.6f}")
+        return
+    drawn = draw_styles(model, np.random.default_rng(arguments.seed), given)
+    progress = tqdm(islice(drawn, arguments.n), total=arguments.n, unit="style", disable=None)
+    for style, probability, log_probability in progress:
+        tqdm.write(f"{described(model, style)} {probability!r} (ln {log_probability:.6f})")
+
+
+def pairs(texts: Iterable[str]) -> dict[str, str]:
+    """Read `ATTRIBUTE=VALUE` texts; raises InputError for another form or an attribute twice."""
+    given: dict[str, str] = {}
+    for text in texts:
+        attribute, equals, value = (part.strip() for part in text.partition("="))
+        if not (attribute and equals and value):
+            raise InputError(f"{text!r} isn't ATTRIBUTE=VALUE")
+        if attribute in given:
+            raise InputError(f"{attribute} is given twice")
+        given[attribute] = value
+    return given
+
+
+if __name__ == "__main__":
+    run(main)
