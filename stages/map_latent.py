@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from stages.common.errors import run
 from stages.common.files import read_arrays, write_json
 from stages.common.params import load_params
+from stages.common.pictures import save_picture
 from stages.wells import latent, latent_figures, networks
-from stages.wells.figures import gallery, save_picture
+from stages.wells.figures import gallery
 from stages.wells.images import Images
 from stages.wells.mnad import Mnad
 from stages.wells.splits import spread

@@ -8,9 +8,10 @@ import numpy as np
 from stages.common.errors import run
 from stages.common.files import sha256_of, write_arrays, write_json
 from stages.common.params import load_params
+from stages.common.pictures import save_picture
 from stages.wells import splits
 from stages.wells.archive import read_wells
-from stages.wells.figures import gallery, save_picture
+from stages.wells.figures import gallery
 from stages.wells.images import decode_all
 
 ARCHIVE = Path("data/raw/wells.zip")

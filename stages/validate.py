@@ -12,10 +12,11 @@ import numpy as np
 from stages.common.errors import run
 from stages.common.files import read_arrays, write_json
 from stages.common.params import load_params
+from stages.common.pictures import save_picture
 from stages.wells import networks
 from stages.wells.detector import COMBINED, load_detector, standardised
 from stages.wells.evaluation import rates_by_kind
-from stages.wells.figures import gallery, save_picture
+from stages.wells.figures import gallery
 from stages.wells.hard_cases import HardCases, draw_hard_cases
 from stages.wells.scores import score_images
 from stages.wells.splits import spread

@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from stages.common.pictures import save_picture
 from stages.wells.figures import (
     COLOURS,
     CURVE_COLOURS,
@@ -16,7 +17,6 @@ from stages.wells.figures import (
     overlay,
     reconstruction_panels,
     save_histogram,
-    save_picture,
     save_roc,
 )
 from stages.wells.images import Images

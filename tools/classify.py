@@ -130,7 +130,8 @@ def _write_heatmaps(images: Mapping[str, Images], network: Network, folder: Path
     if not images:
         return
     # Imported here, for who wants no pictures should not wait for what draws them.
-    from stages.wells.figures import overlay, save_picture
+    from stages.common.pictures import save_picture
+    from stages.wells.figures import overlay
 
     pairs = reconstruct(network, np.stack(list(images.values())))
     errors = np.concatenate([squared_error(*pair).cpu().numpy() for pair in pairs])

@@ -126,12 +126,21 @@ def marginal(model: StyleModel, table: Table, attribute: str) -> dict[str, float
 def log_probability(model: StyleModel, style: Style) -> float:
     """Give ln P(style); raises InputError for a value there isn't, or a style of probability 0."""
     total = 0.0
-    for attribute, value in zip(model.values, style, strict=True):
-        probability = model.probabilities[attribute][_place(model, attribute, value)]
+    places = places_of(model, style)
+    for attribute, value, place in zip(model.values, style, places, strict=True):
+        probability = model.probabilities[attribute][place]
         if not probability > 0:
             raise InputError(f"{attribute}={value} has probability 0, for it was never seen")
         total += math.log(probability)
     return total
+
+
+def places_of(model: StyleModel, style: Style) -> list[int]:
+    """Give the place of each of a style's values; raises InputError for a value there isn't."""
+    return [
+        _place(model, attribute, value)
+        for attribute, value in zip(model.values, style, strict=True)
+    ]
 
 
 def draw_styles(

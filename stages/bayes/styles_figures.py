@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from stages.bayes.styles import Counts, StyleModel
-from stages.common.files import replacing
+from stages.common.pictures import save_figure
 
 DPI = 110
 # Of Okabe and Ito's colour-blind-safe palette.
@@ -43,5 +43,4 @@ def save_frequencies(
     panels[0].legend(loc="lower right", ncols=3)
     panels[-1].set_xlabel("share, or probability")
     figure.suptitle(title)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", metadata={"Software": None})
+    save_figure(figure, path)

@@ -131,6 +131,17 @@ class StyleParams(Section):
     count: Count
 
 
+class AvatarParams(Section):
+    source: Annotated[str, Field(min_length=1)]
+    varied: bool
+    train: Annotated[int, Field(ge=2)]
+    holdout: Count
+    generators: Annotated[
+        list[Literal["mle", "poly", "pixel", "tree", "style"]], Field(min_length=1)
+    ]
+    smoothing: Positive
+
+
 class Params(Section):
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     dataset: DatasetParams
@@ -142,6 +153,7 @@ class Params(Section):
     detector: DetectorParams
     latent: LatentParams
     styles: StyleParams
+    avatars: AvatarParams
 
 
 def load_params(path: Path = PARAMS_FILE) -> Params:

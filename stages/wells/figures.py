@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from sklearn.metrics import auc, roc_curve
 
-from stages.common.files import replacing
+from stages.common.pictures import save_figure
 from stages.wells.images import Images
 
 MAGNIFICATION = 3
@@ -29,12 +29,6 @@ COLOURS = {
     "test spill": "#D55E00",
 }
 CURVE_COLOURS = ("#0072B2", "#E69F00", "#56B4E9", "#D55E00", "#009E73", "#CC79A7", "#000000")
-
-
-def save_picture(picture: Image.Image, path: Path) -> None:
-    """Write a picture as PNG."""
-    with replacing(path) as temporary:
-        picture.save(temporary, format="PNG", optimize=True)
 
 
 def gallery(
@@ -153,9 +147,3 @@ def save_roc(
     axes.grid(alpha=0.3)
     corner.grid(alpha=0.3)
     save_figure(figure, path)
-
-
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG, without the drawing library's version in it."""
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", metadata={"Software": None})

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from numpy.typing import NDArray
 
-from stages.wells.figures import COLOURS, DPI, INK, save_figure
+from stages.common.pictures import save_figure
+from stages.wells.figures import COLOURS, DPI, INK
 from stages.wells.images import Images
 from stages.wells.latent import FloatArray, Indices
 from stages.wells.splits import spread

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
 
 from stages.common.files import write_text
+from stages.common.pictures import save_picture
 from stages.wells import figures
 from stages.wells.detector import COMBINED
 from stages.wells.evaluation import Labels
@@ -106,7 +107,7 @@ def draw_images(
         f"{model}: test images of each kind, from the least to the most strange "
         f"(threshold {threshold:.1f})",
     )
-    figures.save_picture(picture, folder / "reconstructions.png")
+    save_picture(picture, folder / "reconstructions.png")
 
     wrong = {
         "misses": [i for i in ranked["spill"] if scores[i] < threshold],
@@ -121,7 +122,7 @@ def draw_images(
             COLUMNS,
             [f"{test.names[i][:8]}  {scores[i]:.2f}" for i in shown],
         )
-        figures.save_picture(picture, folder / f"{name}.png")
+        save_picture(picture, folder / f"{name}.png")
 
 
 def _verdict(kind: str, score: float, threshold: float) -> str:

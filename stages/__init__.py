@@ -1,0 +1,23 @@
+"""The stages of the pipeline, each run as `python -m stages.NAME`.
+
+All stages compute alike on every x86 machine: with AVX2, which nearly all have, without what only
+newer ones have, and with two threads. Otherwise the order of additions would differ from machine to
+machine, and with it the last digits, which training then makes large. Whoever sets one of these
+variables overrules it.
+"""
+
+import os
+import platform
+
+ARITHMETIC = {
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "MKL_CBWR": "COMPATIBLE",
+    "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
+    "OMP_NUM_THREADS": "2",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "OPENBLAS_CORETYPE": "Haswell",
+}
+
+if platform.machine() in ("x86_64", "AMD64"):
+    for _name, _value in ARITHMETIC.items():
+        os.environ.setdefault(_name, _value)

@@ -1,0 +1,137 @@
+"""Avatars drawn from their styles.
+
+The artwork is „Avataaars“ by Pablo Stanley (avataaars.com, free for personal and commercial use),
+composed by DiceBear and rendered by resvg.
+"""
+
+import io
+import json
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+import resvg_py
+from dicebear import Avatar as ComposedAvatar
+from dicebear import Style as Artwork
+from PIL import Image
+
+from stages.bayes.avatars import Avatar
+from stages.common.errors import InputError
+
+# What `avatars.source` says where avatars are drawn.
+DRAWN = "drawn"
+HEIGHT, WIDTH = 280, 264
+# Where the artwork lies within DiceBear's square canvas.
+CANVAS, FRAME = 'viewBox="0 0 280 280"', f'viewBox="8 0 {WIDTH} {HEIGHT}"'
+
+Options = dict[str, Any]
+
+# By attribute and value: what DiceBear is told.
+OPTIONS: dict[str, dict[str, Options]] = {
+    "прическа": {
+        "нет волос": {"topProbability": 0},
+        **{
+            value: {"topProbability": 100, "topVariant": [variant]}
+            for value, variant in {
+                "длинные в пучок": "bun",
+                "длинные волнистые": "curvy",
+                "длинные прямые": "straight02",
+                "короткая волнистые": "shortWaved",
+                "короткая прямые": "shortFlat",
+                "короткая курчавые": "shortCurly",
+            }.items()
+        },
+    },
+    "цвет волос": {
+        value: {"hairColor": [colour]}
+        for value, colour in {
+            "черный": "#2c1b18",
+            "блонд": "#b58143",
+            "каштановый": "#724133",
+            "пастельный розовый": "#f59797",
+            "рыжий": "#c93305",
+            "серебристо серый": "#e8e1e1",
+        }.items()
+    },
+    "аксесуар": {
+        "нет очков": {"accessoriesProbability": 0},
+        **{
+            value: {"accessoriesProbability": 100, "accessoriesVariant": [variant]}
+            for value, variant in {
+                "круглые очки": "round",
+                "солнцезащитные очки": "sunglasses",
+            }.items()
+        },
+    },
+    "одежда": {
+        value: {"clothesVariant": [variant]}
+        for value, variant in {
+            "худи": "hoodie",
+            "комбинезон": "overall",
+            "футболка с круглым вырезом": "shirtCrewNeck",
+            "футболка с V-вырезом": "shirtVNeck",
+        }.items()
+    },
+    "цвет одежды": {
+        value: {"clothesColor": [colour]}
+        for value, colour in {
+            "черный": "#262e33",
+            "синий": "#5199e4",
+            "серый": "#929598",
+            "зеленый": "#a7ffc4",
+            "оранжевый": "#ffdeb5",
+            "розовый": "#ff488e",
+            "красный": "#ff5c5c",
+            "белый": "#ffffff",
+        }.items()
+    },
+}
+# What a style leaves open: the face, by its options' first values unless faces vary.
+FACE: dict[str, tuple[str, ...]] = {
+    "skinColor": ("#edb98a", "#614335", "#d08b5b", "#ae5d29", "#ffdbb4"),
+    "mouthVariant": ("smile", "default", "serious", "twinkle"),
+    "eyesVariant": ("default", "happy", "side", "squint", "wink"),
+    "eyebrowsVariant": ("default",),
+}
+FIXED: Options = {
+    "seed": "avatar",
+    "idRandomization": False,
+    "facialHairProbability": 0,
+    "accessoriesColor": ["#262e33"],
+}
+
+
+def draw_avatar(style: Mapping[str, str], rng: np.random.Generator | None = None) -> Avatar:
+    """Draw the avatar of a style, a value by attribute, `[280, 264, 4]` RGBA.
+
+    With a generator of random numbers skin, mouth and eyes vary; else they are always the same.
+    Raises InputError for attributes or values that can't be drawn.
+    """
+    options = dict(FIXED)
+    for name, values in FACE.items():
+        options[name] = [values[0] if rng is None else values[rng.integers(len(values))]]
+    if style.keys() != OPTIONS.keys():
+        raise InputError(
+            f"avatars can be drawn from the attributes {', '.join(OPTIONS)}, "
+            f"not from {', '.join(style) or 'none'}"
+        )
+    for attribute, value in style.items():
+        if value not in OPTIONS[attribute]:
+            raise InputError(
+                f"{attribute}={value} can't be drawn; what can: {', '.join(OPTIONS[attribute])}"
+            )
+        options |= OPTIONS[attribute][value]
+    drawing = ComposedAvatar(_artwork(), options).to_string().replace(CANVAS, FRAME)
+    png = resvg_py.svg_to_bytes(
+        svg_string=drawing, width=WIDTH, height=HEIGHT, skip_system_fonts=True
+    )
+    with Image.open(io.BytesIO(png)) as image:
+        return np.asarray(image.convert("RGBA"))
+
+
+@cache
+def _artwork() -> Artwork:
+    definition = files("dicebear_styles").joinpath("avataaars.json").read_text(encoding="utf-8")
+    return Artwork(json.loads(definition))

@@ -1,0 +1,141 @@
+"""The tree over groups of pixels is a distribution, exact, and does not learn by heart."""
+
+import math
+
+import numpy as np
+import pytest
+
+from stages.bayes import resemblance
+from stages.bayes.generator import escape_of
+from stages.bayes.groups import collapse, log_emission, paint, sizes
+from stages.bayes.tree import ROOT, Tree, predictive_gains, spanning_tree
+from tests.avatar_files import dressed, every, painted
+
+# The second pixel is as the first in other colours; the third has no say in the fourth.
+FIVE = painted("rgws", "rgwb", "bwws", "bwgb", "bwgs")
+SMOOTHING = 0.5
+
+
+def tree() -> Tree:
+    return Tree.fit(FIVE, SMOOTHING)
+
+
+def test_pixels_that_split_avatars_alike_are_one_group() -> None:
+    groups = collapse(FIVE)
+    assert groups.donors.tolist() == [[0, 0, 2, 2, 2], [0, 0, 0, 3, 3], [0, 1, 0, 1, 0]]
+    assert sizes(groups).tolist() == [2, 1, 1]
+
+
+def test_a_group_is_painted_as_in_its_donor() -> None:
+    groups = collapse(FIVE)
+    assert paint(groups, np.array([2, 3, 0])).tobytes() == painted("bwgs").tobytes()
+    for place, avatar in enumerate(FIVE):
+        assert paint(groups, groups.donors[:, place]).tobytes() == avatar.tobytes()
+
+
+def test_emission_tells_which_donors_an_avatar_may_have() -> None:
+    (avatar,) = painted("rggb")
+    plain = log_emission(collapse(FIVE), avatar, 0)
+    assert np.isfinite(plain).tolist() == [
+        [True, True, False, False, False],
+        [False, False, False, True, True],
+        [False, True, False, True, False],
+    ]
+    assert (plain[np.isfinite(plain)] == 0).all()
+    assert np.isfinite(log_emission(collapse(FIVE), avatar, 0.1)).all()
+
+
+def test_probabilities_of_all_avatars_sum_to_one() -> None:
+    everything = every("rb", "gw", "wg", "sb")
+    assert np.exp(tree().log_probability(everything)).sum() == pytest.approx(1)
+
+
+def test_what_sampling_reports_is_the_avatars_log_probability() -> None:
+    for seed in range(30):
+        one = tree().sample(np.random.default_rng(seed))
+        assert tree().log_probability(one.avatar[None]) == pytest.approx([one.log_probability])
+
+
+def test_avatars_are_drawn_as_often_as_they_are_probable() -> None:
+    rng, draws = np.random.default_rng(3), 4000
+    fitted = tree()
+    found: dict[bytes, int] = {}
+    for _ in range(draws):
+        avatar = fitted.sample(rng).avatar.tobytes()
+        found[avatar] = found.get(avatar, 0) + 1
+    for avatar in every("rb", "gw", "wg", "sb"):
+        expected = draws * math.exp(fitted.log_probability(avatar[None])[0])
+        assert abs(found.get(avatar.tobytes(), 0) - expected) <= 4 * math.sqrt(expected + 1)
+
+
+def test_each_group_heeds_its_parent_except_for_what_smoothing_leaves() -> None:
+    # Two groups that always agree, of four avatars: given the parent, all but the escape.
+    fitted = Tree.fit(painted("rg", "rg", "bb", "bw"), SMOOTHING)
+    escape = escape_of(SMOOTHING, 4)
+    child = fitted.order[1]
+    assert fitted.parents[child] == fitted.order[0]
+    assert fitted.parents[fitted.order[0]] == ROOT
+    assert fitted.tables[child][0] == pytest.approx(
+        [(1 - escape) + escape / 2, escape / 4, escape / 4]
+    )
+
+
+def test_gains_are_predictions_of_each_avatar_from_all_others() -> None:
+    donors = np.array([[0, 0, 2, 2], [0, 0, 2, 2], [0, 1, 0, 1]])
+    gains = predictive_gains(donors, SMOOTHING)
+    # One other of three agrees, and it is in the same state of the other group: from 1/3 to
+    # (1 + 0.5/3) / 1.5, for four avatars, in both directions.
+    assert gains[0, 1] == pytest.approx(4 * math.log((1 + SMOOTHING / 3) / (1 + SMOOTHING) * 3))
+    # Nobody who agrees in one group agrees in the other: worse than without.
+    assert gains[0, 2] == pytest.approx(4 * math.log((SMOOTHING / 3) / (1 + SMOOTHING) * 3))
+    assert gains == pytest.approx(gains.T)
+
+
+def test_the_tree_joins_those_that_tell_most_of_each_other() -> None:
+    gains = np.array([[9, 5, -1, -9], [5, 9, 4, -8], [-1, 4, 9, -2], [-9, -8, -2, 9]], dtype=float)
+    order, parents = spanning_tree(gains)
+    edges = {frozenset((child, parents[child])) for child in order if parents[child] != ROOT}
+    assert edges == {frozenset((0, 1)), frozenset((1, 2)), frozenset((2, 3))}
+    before: set[int] = set()
+    for group in order:
+        assert parents[group] == ROOT or int(parents[group]) in before
+        before.add(int(group))
+
+
+def test_avatars_with_hat_and_coat_are_mixed_anew_without_wrong_colours() -> None:
+    training = painted("wwssrr", "wwssgg", "ssssrr", "wwssrr", "ssssgg", "ssssgg")
+    fitted = Tree.fit(training, 0.01)
+    drawn = np.stack([fitted.sample(np.random.default_rng(seed)).avatar for seed in range(40)])
+    whole = {row.tobytes() for row in every("ws", "ws", "s", "s", "rg", "rg")}
+    assert {row.tobytes() for row in drawn} <= whole
+    for row in drawn:
+        assert (row[0, 0] == row[0, 1]).all()
+        assert (row[0, 4] == row[0, 5]).all()
+
+
+def test_what_pixels_of_a_group_do_apart_is_possible_by_escaping_alone() -> None:
+    torn = painted("rwws")
+    assert tree().log_probability(torn) == [-math.inf]
+    assert np.isfinite(tree().log_probability(torn, escape=0.01)).all()
+
+
+def test_held_out_avatars_are_likelier_than_by_pixels_apart() -> None:
+    from stages.bayes.places import Poly
+
+    training, holdout = dressed(30, 0).avatars, dressed(20, 1).avatars
+    escape = escape_of(SMOOTHING, 30)
+    together = Tree.fit(training, SMOOTHING).log_probability(holdout, escape)
+    apart = Poly.fit(training, np.uint32).log_probability(holdout, escape)
+    assert together.mean() > apart.mean() / 3
+
+
+def test_resemblance_counts_pixels() -> None:
+    drawn, training = painted("rgb", "rgb", "ggg"), painted("rgb", "bbb")
+    to_training = resemblance.distances(drawn, training)
+    assert to_training == pytest.approx(np.array([[0, 2 / 3], [0, 2 / 3], [2 / 3, 1]]))
+    assert resemblance.copy_rate(to_training) == pytest.approx(2 / 3)
+    assert resemblance.diversity(drawn) == pytest.approx((0 + 2 / 3 + 2 / 3) / 3)
+    assert resemblance.unseen_colours(painted("rgw", "www"), training) == pytest.approx(4 / 6)
+    assert resemblance.unseen_share(painted("rbg"), training, np.uint32) == pytest.approx(1 / 3)
+    # Of the last pixel, green among blue ones, red and alpha were seen.
+    assert resemblance.unseen_share(painted("rbg"), training, np.uint8) == pytest.approx(2 / 12)

@@ -1,0 +1,77 @@
+"""Time the generators of avatars: `python -m tools.bench_avatars [FOLDER_OR_ZIP]`.
+
+Each in a process of its own, on the avatars of data/avatars or of a folder or zip: seconds to fit,
+milliseconds to draw one (median of 20), and the largest memory of the process, in MB.
+"""
+
+import argparse
+import resource
+from multiprocessing import get_context
+from pathlib import Path
+from time import perf_counter
+from typing import NamedTuple
+
+import numpy as np
+
+from stages.bayes import generators
+from stages.bayes.avatars import AvatarSet, load_avatars, read_avatars
+from stages.bayes.styles import fit_styles, load_counts
+from stages.common.errors import run
+from stages.common.params import load_params
+
+COUNTS, TRAIN = Path("data/styles.yaml"), Path("data/avatars/train.npz")
+DRAWN = 20
+
+
+class Timing(NamedTuple):
+    """Seconds to fit, milliseconds to draw an avatar, MB of memory."""
+
+    fit: float
+    sample: float
+    memory: float
+
+
+def main() -> None:
+    """Print a table of all generators."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("source", type=Path, nargs="?", help="else data/avatars")
+    source = parser.parse_args().source
+    training = read_training(source)
+    number, height, width, _ = training.avatars.shape
+    print(f"{number} avatars of {width} x {height} pixels\n")
+    print("| generator | fit, s | an avatar, ms | memory, MB |\n|---|---|---|---|")
+    for name in generators.GENERATORS:
+        if name == "style" and not training.styles:
+            continue
+        with get_context("spawn").Pool(1) as pool:
+            timing = pool.apply(measure, (name, source))
+        print(f"| `{name}` | {timing.fit:.2f} | {timing.sample:.1f} | {timing.memory:.0f} |")
+
+
+def read_training(source: Path | None) -> AvatarSet:
+    """Give the avatars to learn from."""
+    return load_avatars(TRAIN) if source is None else read_avatars(source)[0]
+
+
+def measure(name: str, source: Path | None) -> Timing:
+    """Fit a generator and draw from it, in a fresh process."""
+    params = load_params()
+    model = fit_styles(load_counts(COUNTS), params.styles.smoothing)
+    training = read_training(source)
+    start = perf_counter()
+    generator = generators.fit(name, training, model, params.avatars.smoothing)
+    fit = perf_counter() - start
+    times = []
+    for seed in range(DRAWN):
+        rng = np.random.default_rng(seed)
+        start = perf_counter()
+        generator.sample(rng)
+        times.append(perf_counter() - start)
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return Timing(fit, float(np.median(times)) * 1000, kilobytes / 1024)
+
+
+if __name__ == "__main__":
+    run(main)
