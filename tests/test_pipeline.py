@@ -2,6 +2,7 @@
 
 import ast
 import json
+import platform
 import re
 import subprocess
 import sys
@@ -189,6 +190,41 @@ def test_readme_tells_the_committed_figures(model: str) -> None:
         if isinstance(figures, dict):
             assert table_row(f"{model} `{score}`", figures) in readme
             assert seeds_row(f"{model} `{score}`", seeds[score]) in readme
+
+
+def test_readme_tells_the_committed_figures_of_avatars() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    avatars = metrics_of("avatars")
+    for name in yaml.safe_load((ROOT / "params.yaml").read_text())["avatars"]["generators"]:
+        found = avatars[name]
+        bits = "held_out_bits_per_dimension"
+        cells = [
+            f"{found['log_probability']:,.1f}",
+            f"{found[bits]:.3f} ± {found[f'{bits}_error']:.3f}",
+            f"{100 * found['copy_rate']:.0f} %",
+            f"{found['nearest_distance']:.3f}",
+            f"{found['diversity']:.3f}",
+            f"{100 * found['unseen_colours']:.0f} %",
+        ]
+        assert f"| `{name}` | {' | '.join(cells)} |" in readme
+    inferred = metrics_of("inference")
+    for figures in (inferred["weighed"], inferred["unweighed"]):
+        sure, right = figures["confidence"], figures["accuracy"]
+        assert re.search(rf"sure (of the style )?with {sure:.2f} .*\n?.*{right:.2f}", readme)
+    assert f"{100 * avatars['style']['style_fidelity']:.1f} %" in readme
+    assert f"power of {inferred['weight_of_evidence']:.3f}," in readme
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="not an x86 machine")
+def test_stages_compute_alike_whatever_else_the_machine_could_do() -> None:
+    code = (
+        "import stages.train, os, torch; "
+        "print(torch.backends.cpu.get_cpu_capability(), torch.get_num_threads(), "
+        "os.environ['MKL_CBWR'], os.environ['ONEDNN_MAX_CPU_ISA'])"
+    )
+    environment = {"PATH": "", "PYTHONPATH": str(ROOT)}
+    printed = subprocess.check_output([sys.executable, "-c", code], env=environment, text=True)
+    assert printed.split() == ["AVX2", "2", "COMPATIBLE", "AVX2"]
 
 
 def card_cell(figures: dict[str, Any], rate: str) -> str:

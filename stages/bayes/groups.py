@@ -47,7 +47,7 @@ def collapse(avatars: Avatars) -> Groups:
     pixels = np.argsort(group, kind="stable")
     return Groups(
         (avatars.shape[1], avatars.shape[2]),
-        colours[:, pixels],
+        colours.take(pixels, axis=1),
         pixels,
         np.searchsorted(group[pixels], np.arange(len(firsts))),
         columns[firsts[by_first]].astype(np.intp),

@@ -37,7 +37,7 @@ class Places:
             (avatars.shape[1], avatars.shape[2]),
             letters[0],
             moving,
-            letters[:, moving],
+            letters.take(moving, axis=1),
             count_letters(letters),
         )
 
