@@ -2,6 +2,12 @@ PYTHON ?= python3
 VENV := .venv
 DEMO_SOURCE := synthetic
 SEEDS := 0 1 2 3 4
+BASE := main
+LATENTS := 16,32
+CHANNELS := 8,32
+# What is worth comparing, of all the columns that `dvc exp show` knows: parameters, and figures on
+# the validation cases, by which alone is chosen.
+COLUMNS := ^Experiment$$|autoencoder.latent$$|mnad.channels$$|detector.(model|rule)$$|^validation.(autoencoder.coarse_mse|mnad.coarse_mse|best).auroc$$
 COMMITTED := params.yaml dvc.lock metrics plots data/generated
 
 # Stages run as `python -m …`: the environment's own Python must come first.
@@ -9,7 +15,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo repro restore seeds test clean
+.PHONY: help setup demo repro restore seeds compare show review quick test clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | expand -t 16
@@ -17,10 +23,10 @@ help: ## show this list
 setup: $(VENV)/ready ## make .venv with everything pinned (about 2 minutes, 1.5 GB)
 
 # An experiment is a commit, whose author must have a name, also where Git knows of none.
-demo seeds: export GIT_AUTHOR_NAME ?= demo
-demo seeds: export GIT_AUTHOR_EMAIL ?= demo@localhost
-demo seeds: export GIT_COMMITTER_NAME ?= demo
-demo seeds: export GIT_COMMITTER_EMAIL ?= demo@localhost
+demo seeds compare: export GIT_AUTHOR_NAME ?= demo
+demo seeds compare: export GIT_AUTHOR_EMAIL ?= demo@localhost
+demo seeds compare: export GIT_COMMITTER_NAME ?= demo
+demo seeds compare: export GIT_COMMITTER_EMAIL ?= demo@localhost
 demo: $(VENV)/ready ## the whole pipeline offline, on drawn wells, as the experiment `demo`
 	dvc exp run --force --name demo --set-param dataset.source=$(DEMO_SOURCE)
 	@echo
@@ -47,14 +53,32 @@ seeds: repro ## the figures' spread over five seeds, by DVC's experiment queue: 
 	WELLS_ARCHIVE='$(CURDIR)/data/raw/wells.zip' dvc exp run --run-all
 	python -m tools.seeds $(SEEDS)
 
-test: $(VENV)/ready ## lint, types and all tests
+compare: $(VENV)/ready repro ## a grid of latent sizes by DVC's queue, and a table of all experiments
+	dvc exp run --queue --set-param 'models.autoencoder.latent=$(LATENTS)' \
+		--set-param 'models.mnad.channels=$(CHANNELS)' validate
+	WELLS_ARCHIVE='$(CURDIR)/data/raw/wells.zip' dvc exp run --run-all
+	@$(MAKE) --no-print-directory show
+
+show: $(VENV)/ready ## all experiments in a narrow table: parameters and what to choose by
+	@dvc exp show --md --drop '.*' --keep '$(COLUMNS)'
+
+review: $(VENV)/ready ## what changed since BASE=main: review/report.md and review/report.html
+	python -m tools.review $(BASE)
+
+quick: $(VENV)/ready ## lint, types and the tests that take no minute together
 	ruff check
 	ruff format --check
 	mypy
-	pytest
+	pytest -m "not slow"
+
+test: $(VENV)/ready ## lint, types and all tests, with their coverage
+	ruff check
+	ruff format --check
+	mypy
+	pytest --cov
 
 clean: ## remove the environment and every cache; data, models and results stay
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache dvc_plots
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .coverage dvc_plots review
 
 $(VENV)/ready: requirements.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 …")'
@@ -62,4 +86,5 @@ $(VENV)/ready: requirements.txt requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
 	@echo "Installing the pinned packages: some minutes."
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(VENV)/bin/python -m tools.plots_template
 	@touch $@

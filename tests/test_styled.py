@@ -37,6 +37,20 @@ def test_an_attribute_that_tells_nothing_is_left_out() -> None:
     assert telling_attributes(np.zeros((1, 6), dtype=np.intp), codes, SMOOTHING) == [()]
 
 
+def test_what_only_tells_an_avatar_from_all_others_tells_nothing() -> None:
+    donors = np.array([[0, 0, 0, 3, 3, 3]])
+    codes = np.array([[0, 0], [1, 0], [2, 0], [3, 1], [4, 1], [5, 0]])
+    (attributes,) = telling_attributes(donors, codes, SMOOTHING)
+    assert attributes[0] == 1
+
+
+def test_what_no_donor_shows_is_impossible() -> None:
+    (avatar,) = painted("b" * 12)
+    style = next(all_styles(MODEL))
+    assert FITTED.log_probability_given(avatar, style) == -math.inf
+    assert np.isfinite(FITTED.log_probability_given(avatar, style, escape=0.1))
+
+
 def test_donors_are_interpolated_from_those_that_agree_in_less() -> None:
     codes = np.array([[0, 0], [0, 1], [1, 1]])
     (weights,) = donor_weights(codes, np.array([[0, 1]]), (0, 1), 0.5)
@@ -158,12 +172,12 @@ def test_evidence_that_repeats_itself_is_weighed_down() -> None:
 
 def test_calibration_compares_sureness_with_being_right() -> None:
     confidence = np.array([0.95, 0.95, 0.95, 0.95, 0.55, 0.55, 1.0])
-    right = np.array([True, True, True, False, True, False, True])
+    right = np.array([True, True, True, False, True, True, True])
     found = inference.calibration(confidence, right)
     assert found.number.tolist() == [0, 0, 0, 0, 0, 2, 0, 0, 0, 5]
-    assert found.accuracy[[5, 9]] == pytest.approx([0.5, 0.8])
+    assert found.accuracy[[5, 9]] == pytest.approx([1, 0.8])
     assert found.confidence[9] == pytest.approx((4 * 0.95 + 1) / 5)
-    assert found.error == pytest.approx((2 * 0.05 + 5 * 0.16) / 7)
+    assert found.error == pytest.approx((2 * 0.45 + 5 * 0.16) / 7)
 
 
 def test_judging_counts_what_is_most_probable() -> None:

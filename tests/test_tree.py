@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from stages.bayes import resemblance
+from stages.bayes.avatars import as_letters
 from stages.bayes.generator import escape_of
 from stages.bayes.groups import collapse, log_emission, paint, sizes
+from stages.bayes.palette import probability
 from stages.bayes.tree import ROOT, Tree, predictive_gains, spanning_tree
 from tests.avatar_files import dressed, every, painted
 
@@ -43,6 +45,18 @@ def test_emission_tells_which_donors_an_avatar_may_have() -> None:
     ]
     assert (plain[np.isfinite(plain)] == 0).all()
     assert np.isfinite(log_emission(collapse(FIVE), avatar, 0.1)).all()
+
+
+def test_a_pixel_escapes_to_any_colour_its_own_too() -> None:
+    groups = collapse(FIVE)
+    (avatar,) = painted("rggb")
+    red, green, green_too, blue = probability(
+        groups.palette, as_letters(avatar[None], np.uint32)[0]
+    )
+    emission = np.exp(log_emission(groups, avatar, 0.1))
+    assert emission[0, 0] == pytest.approx((0.9 + 0.1 * red) * (0.9 + 0.1 * green))
+    assert emission[1, 0] == pytest.approx(0.1 * green_too)
+    assert emission[2, 1] == pytest.approx(0.9 + 0.1 * blue)
 
 
 def test_probabilities_of_all_avatars_sum_to_one() -> None:

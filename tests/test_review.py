@@ -1,0 +1,297 @@
+"""A review tells what changed, what is better, and shows it, without network."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from tests.test_rebuild import in_clone
+from tests.wells_files import ROOT
+from tools import review_page
+from tools.review import changes_of, points_of
+from tools.review_page import Change, Chart, LabelChange, Pair, Review, as_html, as_markdown
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+IDENTITY = ("-c", "user.name=test", "-c", "user.email=test@localhost")
+SPEC: dict[str, Any] = {
+    "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
+    "data": {
+        "values": [
+            {"rev": "workspace", "x": 1, "y": 2},
+            {"rev": "main", "x": 1, "y": 3},
+        ]
+    },
+    "mark": "point",
+    "encoding": {
+        "x": {"field": "x", "type": "quantitative"},
+        "y": {"field": "y", "type": "quantitative"},
+        "color": {"field": "rev", "type": "nominal"},
+    },
+}
+
+
+def png() -> bytes:
+    return (ROOT / "plots/dataset/test_spill.png").read_bytes()
+
+
+def a_review(**changes: Any) -> Review:
+    nothing = Review("main", [], [], [], [], [], [])
+    return nothing._replace(**changes)
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "arrow"),
+    [
+        ("best.tpr", 0.9, 0.95, "▲ better"),
+        ("best.tpr", 0.95, 0.9, "▼ worse"),
+        ("autoencoder.holdout_mse", 2.0, 1.0, "▼ better"),
+        ("tree.copy_rate", 0.0, 0.5, "▲ worse"),
+        ("best.threshold", 2.0, 2.5, "▲"),
+        ("best.tpr", None, 0.9, "new"),
+        ("best.tpr", 0.9, None, "gone"),
+        ("best.model", "mnad", "autoencoder", ""),
+    ],
+)
+def test_an_arrow_says_where_a_metric_went_and_whether_that_is_better(
+    name: str, old: Any, new: Any, arrow: str
+) -> None:
+    assert Change("detection", name, old, new).arrow() == arrow
+
+
+def test_every_metric_with_a_direction_is_one_that_the_pipeline_measures() -> None:
+    def keys(value: Any) -> set[str]:
+        if not isinstance(value, dict):
+            return set()
+        return set(value).union(*map(keys, value.values()))
+
+    files = [json.loads(path.read_text()) for path in (ROOT / "metrics").glob("*.json")]
+    known = set().union(*map(keys, files))
+    directed = review_page.HIGHER_IS_BETTER | review_page.LOWER_IS_BETTER
+    assert directed <= known
+    assert known >= review_page.DETAILS
+
+
+def test_only_values_that_differ_are_changes() -> None:
+    found = changes_of(
+        {
+            "params.yaml": {"seed": {"old": 0, "new": 1}},
+            "metrics/a.json": {"x": {"old": 1, "new": 1}, "y": {"old": 1, "new": 2}},
+        }
+    )
+    assert found == [Change("a", "y", 1, 2), Change("", "seed", 0, 1)]
+
+
+def test_a_charts_points_are_compared_by_revision() -> None:
+    assert points_of(SPEC, "main") == [{"x": 1, "y": 3}]
+    assert points_of(SPEC, "workspace") == [{"x": 1, "y": 2}]
+
+
+def test_markdown_holds_every_change_and_folds_the_details() -> None:
+    text = as_markdown(
+        a_review(
+            params=[Change("", "train.epochs", 12, 20)],
+            metrics=[
+                Change("detection", "best.tpr", 0.9, 0.95),
+                Change("detection", "best.distinct.tpr", 0.8, 0.85),
+            ],
+            data=[("modified", "models/a|b")],
+            labels=[LabelChange("mnad", "a.jpg", "spill", "normal", "spill")],
+            pairs=[Pair("plots/x.png", None, png())],
+        )
+    )
+    assert "| train.epochs | 12 | 20 |" in text
+    assert "| detection: best.tpr | 0.9 | 0.95 | ▲ better |" in text
+    before, details = text.split("<details>")
+    assert "best.distinct.tpr" in details
+    assert "best.distinct.tpr" not in before
+    assert r"| models/a\|b | modified |" in text
+    assert "| a.jpg | mnad | spill | normal | spill | now right |" in text
+    assert "| plots/x.png |" in text
+
+
+def test_a_review_of_nothing_has_no_sections() -> None:
+    assert "###" not in as_markdown(a_review())
+    assert "<h2>" not in as_html(a_review())
+
+
+def test_names_cannot_break_out_of_the_page() -> None:
+    evil = "<script>alert(1)</script>"
+    page = as_html(
+        a_review(
+            base=evil,
+            params=[Change("", evil, evil, evil)],
+            data=[("added", evil)],
+            labels=[LabelChange(evil, evil, evil, evil, evil)],
+            pairs=[Pair(evil, png(), None)],
+        )
+    )
+    assert "<script" not in page
+
+
+@pytest.fixture(scope="module")
+def reviewed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone of the committed state with a changed parameter, metric, label, plot and picture."""
+    clone = tmp_path_factory.mktemp("reviewed") / "clone"
+    listed = subprocess.check_output(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, text=True
+    )
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (clone / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, clone / name)
+    in_clone(clone, "git", "init", "--quiet", "--initial-branch", "main")
+    in_clone(clone, "git", "add", ".")
+    in_clone(clone, "git", *IDENTITY, "commit", "--quiet", "-m", "before")
+
+    params = yaml.safe_load((clone / "params.yaml").read_text(encoding="utf-8"))
+    params["train"]["epochs"] += 1
+    (clone / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+    detection = clone / "metrics/detection.json"
+    metrics = json.loads(detection.read_text())
+    metrics["best"]["tpr"] = 0.5
+    detection.write_text(json.dumps(metrics))
+    predictions = clone / "plots/detection/mnad/predictions.csv"
+    lines = predictions.read_text().splitlines(keepends=True)
+    assert ",normal,normal," in lines[1]
+    lines[1] = lines[1].replace(",normal,normal,", ",normal,spill,")
+    predictions.write_text("".join(lines))
+    picture = clone / "plots/styles/frequencies.png"
+    Image.new("RGB", (30, 20), "red").save(picture)
+
+    name = lines[1].split(",")[0]
+    (clone / "data/wells").mkdir()
+    np.savez(
+        clone / "data/wells/test.npz",
+        images=np.full((1, 3, 32, 48), 90, dtype=np.uint8),
+        names=np.array([name]),
+    )
+    return clone
+
+
+@pytest.fixture(scope="module")
+def reports(reviewed: Path) -> tuple[str, str]:
+    in_clone(reviewed, "python", "-m", "tools.review", "main")
+    text, page = (reviewed / f"review/report.{kind}" for kind in ("md", "html"))
+    return text.read_text(encoding="utf-8"), page.read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_the_reports_tell_what_changed_and_nothing_else(reports: tuple[str, str]) -> None:
+    text, page = reports
+    epochs = yaml.safe_load((ROOT / "params.yaml").read_text())["train"]["epochs"]
+    assert f"| train.epochs | {epochs} | {epochs + 1} |" in text
+    assert re.search(r"\| detection: best\.tpr \| 0\.99\d+ \| 0\.5 \| ▼ worse \|", text)
+    assert text.count("now wrong") == 1
+    plots = text.split("### Plots")[1]
+    assert "plots/styles/frequencies.png" in plots
+    assert "confusion of mnad" in plots
+    assert "confusion of autoencoder" not in plots
+    assert "plots/dataset" not in plots
+    # The well, a chart, the picture before and after.
+    assert page.count('<img alt="the well"') == 1
+    assert page.count("data:image/svg+xml") == 1
+    assert page.count('<img alt="plots/styles/frequencies.png"') == 2
+
+
+@pytest.mark.slow
+def test_the_page_loads_nothing_from_elsewhere(reports: tuple[str, str]) -> None:
+    sources = re.findall(r'(?:src|href)="([^"]{0,12})', reports[1])
+    assert sources
+    assert all(source.startswith("data:") for source in sources)
+
+
+@pytest.mark.slow
+def test_a_base_that_is_none_is_refused(reviewed: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.review", "--", "--nonsense"],
+        cwd=reviewed,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "BASE=--nonsense is no revision" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def is_error(line: str) -> bool:
+    """Tell whether a line of the browser's log is an error of the page; Vega also warns there."""
+    return ":CONSOLE:" in line and bool(re.search(r"error|refused|failed|not found", line, re.I))
+
+
+def browsed(page: Path) -> tuple[str, list[str]]:
+    """Open a page in a headless browser without network: its title at the end, errors it logged.
+
+    The title becomes what a script, added to a copy of the page, counts: pictures, pictures that
+    failed, and drawn charts.
+    """
+    assert CHROMIUM
+    count = (
+        "setTimeout(() => { const images = [...document.images];"
+        "document.title = [images.length, images.filter(i => !i.naturalWidth).length,"
+        "document.querySelectorAll('canvas, svg.marks').length].join(' ') }, 6000)"
+    )
+    copy = page.with_name("browsed.html")
+    text = page.read_text(encoding="utf-8")
+    copy.write_text(f"{text}<script>{count}</script>", encoding="utf-8")
+    done = subprocess.run(
+        [
+            CHROMIUM,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--host-resolver-rules=MAP * ~NOTFOUND",
+            "--enable-logging=stderr",
+            "--virtual-time-budget=10000",
+            "--dump-dom",
+            copy.as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    title = re.search(r"<title>([^<]*)</title>", done.stdout)
+    assert title, done.stderr
+    return title[1], [line for line in done.stderr.splitlines() if is_error(line)]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not CHROMIUM, reason="chromium is missing")
+def test_a_browser_without_network_draws_the_whole_report(
+    reviewed: Path, reports: tuple[str, str]
+) -> None:
+    title, messages = browsed(reviewed / "review/report.html")
+    assert title == f"{reports[1].count('<img ')} 0 0"
+    assert not messages
+
+
+@pytest.mark.slow
+def test_plots_of_dvc_hold_the_library_that_draws_them(reviewed: Path) -> None:
+    in_clone(reviewed, "python", "-m", "tools.plots_template")
+    in_clone(reviewed, "dvc", "plots", "diff", "main")
+    page = (reviewed / "dvc_plots/index.html").read_text(encoding="utf-8")
+    assert not re.search(r'<script[^>]*src="http', page)
+    assert "window.vegaEmbed" in page
+    assert not in_clone(reviewed, "git", "status", "--porcelain", ".dvc")
+    if not CHROMIUM:
+        pytest.skip("drawn but not looked at: chromium is missing")
+    title, messages = browsed(reviewed / "dvc_plots/index.html")
+    images, failed, charts = map(int, title.split())
+    assert (failed, charts) == (0, 4)
+    assert images > 30
+    assert not messages
+
+
+def test_charts_and_pairs_are_shown() -> None:
+    page = as_html(a_review(charts=[Chart("loss", SPEC)], pairs=[Pair("p.png", png(), png())]))
+    assert page.count('<img alt="p.png" src="data:image/png;base64,') == 2
+    assert page.count('<img alt="loss" src="data:image/svg+xml;base64,') == 1

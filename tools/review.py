@@ -1,0 +1,151 @@
+"""Tell what a change does: `python -m tools.review BASE`, or `make review BASE=main`.
+
+Compares the workspace with a Git revision by DVC's own commands and writes review/report.md, for a
+pull request, and review/report.html, with charts and pictures, in one file that needs no network.
+It needs no data, for what is compared lies in Git. Thumbnails of wells whose label changed are
+shown where the pipeline's arrays are at hand.
+"""
+
+import argparse
+import io
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from stages.common.errors import InputError, run
+from stages.common.files import read_arrays, write_text
+from tools.review_page import Change, Chart, LabelChange, Pair, Review, as_html, as_markdown
+
+OUT, PREDICTIONS, TEST = Path("review"), "plots/detection", Path("data/wells/test.npz")
+DVC = [sys.executable, "-m", "dvc"]
+
+
+def main() -> None:
+    """Write both reports."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("base", help="a branch, tag or commit")
+    base = parser.parse_args().base
+    check_revision(base)
+    with tempfile.TemporaryDirectory() as folder:
+        review = compare(base, folder)
+        write_text(OUT / "report.html", as_html(review))
+    write_text(OUT / "report.md", as_markdown(review))
+    print(f"{OUT}/report.md and {OUT}/report.html: {review.summary()}")
+
+
+def check_revision(base: str) -> None:
+    """Raise InputError where a name stands for no commit."""
+    found = subprocess.run(
+        ["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{base}^{{commit}}"],
+        capture_output=True,
+        check=False,
+    )
+    if found.returncode:
+        raise InputError(f"BASE={base} is no revision of this repository: see `git branch --all`")
+
+
+def compare(base: str, folder: str) -> Review:
+    """Compare the workspace with a revision; pictures of plots are put into the folder."""
+    with ThreadPoolExecutor() as pool:
+        params, metrics, data, plots = pool.map(
+            dvc_json,
+            (
+                ["params", "diff", base],
+                ["metrics", "diff", base],
+                ["diff", base],
+                ["plots", "diff", base, "--out", folder],
+            ),
+        )
+    charts, pairs = changed_plots(plots, base)
+    return Review(
+        base,
+        changes_of(params),
+        changes_of(metrics),
+        [
+            (kind, item["path"])
+            for kind in ("added", "deleted", "modified")
+            for item in data.get(kind, [])
+        ],
+        changed_labels(base),
+        charts,
+        pairs,
+    )
+
+
+def dvc_json(command: list[str]) -> dict[str, Any]:
+    """Give what a DVC command says as JSON; raises InputError with its message where it fails."""
+    done = subprocess.run([*DVC, *command, "--json"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise InputError(f"dvc {' '.join(command)} failed: {done.stderr.strip()}")
+    found: dict[str, Any] = json.loads(done.stdout or "{}")
+    return found
+
+
+def changes_of(by_file: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[Change]:
+    """Give the values that differ, by the names of their files and their dotted paths."""
+    return [
+        Change(Path(file).stem if file != "params.yaml" else "", name, pair["old"], pair["new"])
+        for file, values in sorted(by_file.items())
+        for name, pair in sorted(values.items())
+        if pair["old"] != pair["new"]
+    ]
+
+
+def changed_plots(plots: Mapping[str, Any], base: str) -> tuple[list[Chart], list[Pair]]:
+    """Give the charts whose points differ, and pictures whose bytes do, before and after."""
+    charts, pairs = [], []
+    for name, parts in plots.get("data", {}).items():
+        if parts[0]["type"] == "vega":
+            spec = parts[0]["content"]
+            if points_of(spec, "workspace") != points_of(spec, base):
+                charts.append(Chart(name, spec))
+        else:
+            found = {part["revisions"][0]: Path(part["url"]).read_bytes() for part in parts}
+            now = found.pop("workspace", None)
+            before = next(iter(found.values()), None)
+            if now != before:
+                pairs.append(Pair(name, before, now))
+    return charts, pairs
+
+
+def points_of(spec: Mapping[str, Any], revision: str) -> list[dict[str, Any]]:
+    """Give the points that a chart shows of a revision."""
+    return [
+        {key: value for key, value in point.items() if key != "rev"}
+        for point in spec["data"]["values"]
+        if point["rev"] == revision
+    ]
+
+
+def changed_labels(base: str) -> list[LabelChange]:
+    """Give the test wells that a model's detector calls otherwise than before."""
+    changed = []
+    for path in sorted(Path(PREDICTIONS).glob("*/predictions.csv")):
+        shown = subprocess.run(
+            ["git", "show", f"{base}:{path.as_posix()}"], capture_output=True, check=False
+        )
+        if shown.returncode:
+            continue
+        before, now = pd.read_csv(io.BytesIO(shown.stdout)), pd.read_csv(path)
+        both = now.merge(before[["name", "predicted"]], on="name", suffixes=("", "_before"))
+        moved = both[both["predicted"] != both["predicted_before"]]
+        columns = moved[["name", "actual", "predicted_before", "predicted"]]
+        changed += [LabelChange(path.parent.name, *row) for row in columns.itertuples(index=False)]
+    if changed and TEST.is_file():
+        images, names = read_arrays(TEST, "images", "names")
+        by_name = dict(zip(names.tolist(), images, strict=True))
+        changed = [one._replace(image=by_name.get(one.name)) for one in changed]
+    return changed
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,306 @@
+"""A review as text: Markdown for a pull request, HTML for everything else."""
+
+import base64
+import html
+import io
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import vl_convert
+from PIL import Image
+
+from stages.wells.images import Images
+
+HIGHER_IS_BETTER = {
+    "accuracy",
+    "auroc",
+    "average_precision",
+    "balanced_accuracy",
+    "log_posterior",
+    "silhouette",
+    "spills_in_pure_clusters",
+    "style_fidelity",
+    "tnr",
+    "tpr",
+}
+LOWER_IS_BETTER = {
+    "calibration_error",
+    "copy_rate",
+    "held_out_bits_per_dimension",
+    "holdout_mse",
+}
+# Parts of a metric's path that only detail another one.
+DETAILS = {"attributes", "distinct", "kinds", "right", "tpr_interval", "tnr_interval", "unweighed"}
+MAGNIFICATION = 4
+STYLE = """
+body { font: 16px/1.45 system-ui, sans-serif; max-width: 1200px; margin: 2em auto; padding: 0 1em }
+table { border-collapse: collapse } td, th { padding: .2em .8em; text-align: left }
+tr:nth-child(even) { background: #f3f3f3 } th { border-bottom: 1px solid #888 }
+.better { color: #00664b } .worse { color: #a83f00; font-weight: bold }
+.pair { display: flex; gap: 1em } .pair figure { margin: 0; flex: 1; min-width: 0 }
+img { max-width: 100%; height: auto } figcaption { color: #555 }
+.wells { display: flex; flex-wrap: wrap; gap: 1em } .wells figure { margin: 0; width: 200px }
+"""
+
+
+class Change(NamedTuple):
+    """A parameter or a metric that differs: its file's name, its path, and both values."""
+
+    file: str
+    name: str
+    old: Any
+    new: Any
+
+    def better(self) -> bool | None:
+        """Tell whether the new value is better; None where that can't be said."""
+        key = self.name.split(".")[-1]
+        numbers = all(isinstance(value, int | float) for value in (self.old, self.new))
+        if not numbers or key not in HIGHER_IS_BETTER | LOWER_IS_BETTER:
+            return None
+        return bool((self.new > self.old) == (key in HIGHER_IS_BETTER))
+
+    def is_detail(self) -> bool:
+        """Tell whether the metric only details another one, or nothing says what is better."""
+        *above, key = self.name.split(".")
+        known = key in HIGHER_IS_BETTER | LOWER_IS_BETTER
+        return not known or self.file == "seeds" or not DETAILS.isdisjoint(above)
+
+    def arrow(self) -> str:
+        """Give the direction and what it means."""
+        if not all(isinstance(value, int | float) for value in (self.old, self.new)):
+            return "new" if self.old is None else "gone" if self.new is None else ""
+        direction = "▲" if self.new > self.old else "▼"
+        return direction + {True: " better", False: " worse", None: ""}[self.better()]
+
+
+class LabelChange(NamedTuple):
+    """A test well that a model calls otherwise than before, with its photo where it is at hand."""
+
+    model: str
+    name: str
+    actual: str
+    before: str
+    after: str
+    image: Images | None = None
+
+    def verdict(self) -> str:
+        """Say whether the label is right now."""
+        return "now right" if self.after == self.actual else "now wrong"
+
+
+class Chart(NamedTuple):
+    """A chart of both revisions, as a Vega-Lite specification."""
+
+    name: str
+    spec: dict[str, Any]
+
+
+class Pair(NamedTuple):
+    """A picture, PNG, before and after; None where there is none."""
+
+    name: str
+    before: bytes | None
+    after: bytes | None
+
+
+class Review(NamedTuple):
+    """All that differs from the revision `base`."""
+
+    base: str
+    params: list[Change]
+    metrics: list[Change]
+    data: list[tuple[str, str]]
+    labels: list[LabelChange]
+    charts: list[Chart]
+    pairs: list[Pair]
+
+    def plots(self) -> list[str]:
+        """Give the names of the plots that differ."""
+        return [chart.name for chart in self.charts] + [pair.name for pair in self.pairs]
+
+    def summary(self) -> str:
+        """Give the numbers of what changed, in a line."""
+        worse = sum(one.better() is False for one in self.metrics if not one.is_detail())
+        return (
+            f"{len(self.params)} parameters, {len(self.metrics)} metrics ({worse} of the main ones "
+            f"worse), {len(self.data)} files of data and models, {len(self.labels)} labels, "
+            f"{len(self.plots())} plots changed since {self.base}"
+        )
+
+
+def as_markdown(review: Review) -> str:
+    """Give the report without pictures."""
+    main, details = _main_and_details(review.metrics)
+    parts = [
+        f"## What changed since `{review.base}`",
+        review.summary() + ".",
+        _section("Parameters", ["parameter", "before", "now"], map(_params_row, review.params)),
+        _section("Metrics", ["metric", "before", "now", ""], map(_metrics_row, main)),
+        _folded(
+            f"{len(details)} more metrics",
+            _markdown_table(["metric", "before", "now", ""], map(_metrics_row, details)),
+        )
+        if details
+        else "",
+        _section("Data and models", ["file", ""], ([path, kind] for kind, path in review.data)),
+        _section(
+            "Test wells with another label",
+            ["well", "model", "is", "before", "now", ""],
+            map(_label_row, review.labels),
+        ),
+        _section("Plots", ["plot"], ([name] for name in review.plots())),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def as_html(review: Review) -> str:
+    """Give the report with charts and pictures, in one page that loads nothing."""
+    main, details = _main_and_details(review.metrics)
+    metrics_head = ["metric", "before", "now", ""]
+    parts = [
+        f"<h1>What changed since {html.escape(review.base)}</h1>",
+        f"<p>{html.escape(review.summary())}.</p>",
+        _html_section(
+            "Parameters",
+            _html_table(["parameter", "before", "now"], map(_params_row, review.params)),
+        ),
+        _html_section("Metrics", _html_table(metrics_head, map(_metrics_row, main))),
+        f"<details><summary>{len(details)} more metrics</summary>"
+        f"{_html_table(metrics_head, map(_metrics_row, details))}</details>"
+        if details
+        else "",
+        _html_section(
+            "Data and models",
+            _html_table(["file", ""], ([path, kind] for kind, path in review.data)),
+        ),
+        _html_section("Test wells with another label", _wells(review.labels)),
+        _html_section("Charts", "".join(map(_chart, review.charts))),
+        _html_section("Pictures", "".join(map(_pair, review.pairs))),
+    ]
+    body = "\n".join(part for part in parts if part)
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<link rel="icon" href="data:,">'
+        f"<title>What changed since {html.escape(review.base)}</title>"
+        f"<style>{STYLE}</style></head>\n<body>\n{body}\n</body></html>\n"
+    )
+
+
+def _main_and_details(metrics: Sequence[Change]) -> tuple[list[Change], list[Change]]:
+    return [one for one in metrics if not one.is_detail()], [
+        one for one in metrics if one.is_detail()
+    ]
+
+
+def _params_row(change: Change) -> list[str]:
+    return [change.name, _value(change.old), _value(change.new)]
+
+
+def _metrics_row(change: Change) -> list[str]:
+    return [
+        f"{change.file}: {change.name}",
+        _value(change.old),
+        _value(change.new),
+        change.arrow(),
+    ]
+
+
+def _label_row(change: LabelChange) -> list[str]:
+    return [
+        change.name,
+        change.model,
+        change.actual,
+        change.before,
+        change.after,
+        change.verdict(),
+    ]
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _section(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    table = _markdown_table(head, rows)
+    return f"### {title}\n\n{table}" if table else ""
+
+
+def _markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    def line(cells: Sequence[str]) -> str:
+        return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+    found = [line(row) for row in rows]
+    return "\n".join([line(head), line(["---"] * len(head)), *found]) if found else ""
+
+
+def _folded(title: str, text: str) -> str:
+    return f"<details><summary>{title}</summary>\n\n{text}\n\n</details>"
+
+
+def _html_section(title: str, content: str) -> str:
+    return f"<h2>{title}</h2>\n{content}" if content else ""
+
+
+def _html_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    found = [
+        "<tr>" + "".join(f"<td{_class(cell)}>{html.escape(cell)}</td>" for cell in row) + "</tr>"
+        for row in rows
+    ]
+    headings = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
+    return f"<table><tr>{headings}</tr>{''.join(found)}</table>" if found else ""
+
+
+def _class(cell: str) -> str:
+    for name, endings in (("better", ("better", "now right")), ("worse", ("worse", "now wrong"))):
+        if cell.endswith(endings):
+            return f' class="{name}"'
+    return ""
+
+
+def _wells(labels: Sequence[LabelChange]) -> str:
+    figures = []
+    for one in labels:
+        verdict = one.verdict()
+        figures.append(
+            f"<figure>{_thumbnail(one.image)}<figcaption>{html.escape(one.model)}: "
+            f"{html.escape(one.name)}<br>is {html.escape(one.actual)}, was called "
+            f"{html.escape(one.before)}, <span{_class(verdict)}>{verdict}</span>"
+            "</figcaption></figure>"
+        )
+    return f'<div class="wells">{"".join(figures)}</div>' if figures else ""
+
+
+def _thumbnail(image: Images | None) -> str:
+    if image is None:
+        return ""
+    picture = Image.fromarray(image.transpose(1, 2, 0))
+    size = (picture.width * MAGNIFICATION, picture.height * MAGNIFICATION)
+    buffer = io.BytesIO()
+    picture.resize(size, Image.Resampling.BICUBIC).save(buffer, format="PNG")
+    return _img(buffer.getvalue(), "the well")
+
+
+def _chart(chart: Chart) -> str:
+    svg = vl_convert.vegalite_to_svg(json.dumps(chart.spec), allowed_base_urls=[])
+    return _figure(chart.name, _img(svg.encode(), chart.name, "svg+xml"))
+
+
+def _pair(pair: Pair) -> str:
+    sides = [
+        f"<figure><figcaption>{title}</figcaption>{_img(png, pair.name)}</figure>"
+        for title, png in (("before", pair.before), ("now", pair.after))
+        if png
+    ]
+    return _figure(pair.name, f'<div class="pair">{"".join(sides)}</div>')
+
+
+def _figure(name: str, content: str) -> str:
+    return f"<h3>{html.escape(name)}</h3>\n{content}\n"
+
+
+def _img(content: bytes, alt: str, kind: str = "png") -> str:
+    encoded = base64.b64encode(content).decode()
+    return f'<img alt="{html.escape(alt)}" src="data:image/{kind};base64,{encoded}">'
