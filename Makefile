@@ -7,7 +7,7 @@ LATENTS := 16,32
 CHANNELS := 8,32
 # What is worth comparing, of all the columns that `dvc exp show` knows: parameters, and figures on
 # the validation cases, by which alone is chosen.
-COLUMNS := ^Experiment$$|autoencoder.latent$$|mnad.channels$$|detector.(model|rule)$$|^validation.(autoencoder.coarse_mse|mnad.coarse_mse|best).auroc$$
+COLUMNS := ^Experiment$$|models.autoencoder.latent$$|models.mnad.channels$$|detector.(model|rule)$$|^validation.(autoencoder.coarse_mse|mnad.coarse_mse|best).auroc$$
 COMMITTED := params.yaml dvc.lock metrics plots data/generated
 
 # Stages run as `python -m …`: the environment's own Python must come first.

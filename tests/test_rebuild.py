@@ -4,6 +4,7 @@ import io
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageOps
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 SMALL = {
@@ -21,6 +24,8 @@ SMALL = {
     ),
     "epochs: 12": "epochs: 2",
     "batch_size: 64": "batch_size: 16",
+    "train: 50": "train: 8",
+    "holdout: 50": "holdout: 4",
 }
 SCORES = {"mse", "centre_mse", "coarse_mse", "appearance", "texture", "detector"}
 
@@ -203,6 +208,18 @@ def test_the_demo_runs_where_git_knows_no_user_and_can_be_undone(rebuilt: Path) 
     assert json.loads((rebuilt / "metrics/dataset.json").read_text())["files"]["train"] == 60
     in_clone(rebuilt, "make", "restore")
     assert not in_clone(rebuilt, "git", "status", "--porcelain")
+
+
+def test_a_grid_is_compared_in_a_narrow_table_and_trains_each_model_once(rebuilt: Path) -> None:
+    (rebuilt / ".venv").mkdir(exist_ok=True)
+    (rebuilt / ".venv/ready").touch()
+    shown = in_clone(rebuilt, "make", "compare", "LATENTS=16,24", "CHANNELS=8")
+    table = [line for line in shown.splitlines() if line.startswith("|")]
+    assert max(map(len, table)) < 240
+    found = {tuple(re.findall(r"\|\s+(\d+)\s+(?=\|)", line)) for line in table}
+    assert {("16", "8"), ("24", "8"), ("24", "16")} <= found
+    assert shown.count("Running stage 'train@mnad'") == 1
+    in_clone(rebuilt, "make", "restore")
 
 
 def test_the_artifact_is_fetched_by_its_name_and_classifies_on_its_own(
