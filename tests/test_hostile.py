@@ -579,6 +579,16 @@ def test_a_photo_cut_anywhere_is_read_whole_or_refused(whole: bytes) -> None:
     assert read < 5, "only what lies behind the pixels may be missing"
 
 
+@pytest.mark.parametrize("size", [(2049, 1), (1, 2049), (10_000, 10_000)])
+def test_an_avatar_with_too_long_a_side_is_refused_without_a_warning(
+    size: tuple[int, int], tmp_path: Path
+) -> None:
+    for name in ("a.png", "b.png"):
+        written(tmp_path / name, png_of(*size, zlib.compress(b"\0" * (size[1] + 3 * 2049))))
+    reason = read_or_refused(lambda: read_avatars(tmp_path), tuple)
+    assert "a.png can't be read as a PNG image: it has more than 2048 pixels" in str(reason)
+
+
 # Bombs, each read in a process that may take only so much.
 
 READER = """
@@ -635,6 +645,12 @@ BOMBS: dict[str, tuple[str, bytes, str | None, int]] = {
     "as many pixels as are read": (".png", big_png(7000, 7000, 8, 2), None, 650),
     "as many of sixteen bits": (".png", big_png(7000, 7000, 16, 0), None, 650),
     "a billion pixels": (".png", big_png(32_000, 32_000, 8, 2), "pixels", 150),
+    "more pixels than are read": (
+        ".png",
+        big_png(7500, 7500, 8, 2),
+        "7500 x 7500 pixels, over 50,000,000",
+        150,
+    ),
     "a tower": (".png", big_png(1, 50_000_000, 8, 0), "a side over 65,535", 150),
     "a gigabyte of text": (
         ".png",
