@@ -49,7 +49,7 @@ def _at(name: str) -> Iterator[Photo]:
     if path.is_dir():
         yield from _or_explain(name, _in_folder(path))
     elif path.is_file():
-        yield from _in_zip(path) if zipfile.is_zipfile(path) else _file(path)
+        yield from _in_zip(path) if _is_zip(path) else _file(path)
     elif glob.has_magic(name):
         # Path.glob takes no pattern that begins at the root.
         matches = sorted(glob.iglob(name, recursive=True))  # noqa: PTH207
@@ -57,6 +57,14 @@ def _at(name: str) -> Iterator[Photo]:
         yield from _or_explain(name, found, "nothing fits this pattern")
     else:
         yield _unreadable(name, "there is no such file or folder")
+
+
+def _is_zip(path: Path) -> bool:
+    try:
+        return zipfile.is_zipfile(path)
+    except zipfile.BadZipFile:
+        # It has a zip's mark, but not a whole one's; who opens it says what is wrong.
+        return True
 
 
 def _file(path: Path) -> Iterator[Photo]:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import warnings
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -14,6 +15,7 @@ from PIL import Image
 from stages.bayes.styles import Style
 from stages.common.errors import InputError
 from stages.common.files import UNREADABLE, read_arrays, write_arrays
+from stages.wells.archive import files_of_zip
 
 Avatar = NDArray[np.uint8]
 Avatars = NDArray[np.uint8]
@@ -21,6 +23,8 @@ Letters = NDArray[np.unsignedinteger]
 
 HELD_OUT, STYLES, NAME = "holdout", "styles.csv", "name"
 LARGEST_SIDE = 2048
+MAX_PIXEL_BYTES = 2**30
+MAX_TABLE_BYTES = 2**20
 FEWEST = 2
 
 
@@ -67,7 +71,8 @@ def read_avatars(source: Path) -> tuple[AvatarSet, AvatarSet]:
     Held out are those in a folder named `holdout`. A file `styles.csv` with a column `name` (the
     PNG's) and a column for each attribute gives their styles. Any colour mode becomes RGBA; what is
     fully transparent has no colour. Raises InputError where there are fewer than two to learn from,
-    where one can't be read or has another size than the first, and for styles that lack an avatar.
+    where one can't be read or has another size than the first, for more than MAX_PIXEL_BYTES of
+    pixels, and for styles that lack an avatar.
     """
     names: list[PurePosixPath] = []
     avatars: list[Avatar] = []
@@ -81,6 +86,11 @@ def read_avatars(source: Path) -> tuple[AvatarSet, AvatarSet]:
                 raise InputError(
                     f"{source}: {name} has {_size(avatar)} pixels, {names[0]} {_size(avatars[0])}: "
                     "all avatars must have the same size"
+                )
+            if (len(avatars) + 1) * avatar.nbytes > MAX_PIXEL_BYTES:
+                raise InputError(
+                    f"{source}: {name} and the avatars before it have more than "
+                    f"{MAX_PIXEL_BYTES:,} bytes of pixels; give fewer or smaller ones"
                 )
             names.append(name)
             avatars.append(avatar)
@@ -113,10 +123,11 @@ def _files(source: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
                     yield name, path.read_bytes()
         else:
             with zipfile.ZipFile(source) as archive:
-                for entry in sorted(archive.namelist()):
+                files = files_of_zip(archive)
+                for entry in sorted(files):
                     if _wanted(PurePosixPath(entry)):
-                        yield PurePosixPath(entry), archive.read(entry)
-    except (*UNREADABLE, NotImplementedError) as error:
+                        yield PurePosixPath(entry), files[entry]()
+    except (*UNREADABLE, InputError) as error:
         raise InputError(
             f"avatars.source: {source} can't be read ({error}): "
             "give `drawn`, or a folder or zip of PNG files"
@@ -130,11 +141,14 @@ def _wanted(name: PurePosixPath) -> bool:
 
 def _decode(content: bytes, where: str) -> Avatar:
     try:
-        with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image = Image.open(io.BytesIO(content), formats=["PNG"])
             if max(image.size) > LARGEST_SIDE:
-                raise InputError(f"{where} has more than {LARGEST_SIDE} pixels a side")
+                raise ValueError(f"it has more than {LARGEST_SIDE} pixels a side")
             avatar = np.array(image.convert("RGBA"))
-    except (*UNREADABLE, SyntaxError, Image.DecompressionBombError) as error:
+    except Exception as error:
+        # PIL's decoders let many kinds of exceptions through for broken data.
         raise InputError(f"{where} can't be read as a PNG image: {error}") from None
     avatar[avatar[..., 3] == 0] = 0
     return avatar
@@ -150,6 +164,8 @@ def _styles(
     """Read attributes, and a style for each name, of a table; none where there is no table."""
     if table is None:
         return (), ()
+    if len(table) > MAX_TABLE_BYTES:
+        raise InputError(f"{source}: {STYLES} has more than {MAX_TABLE_BYTES:,} bytes")
     try:
         rows = list(csv.DictReader(io.StringIO(table.decode("utf-8-sig")), strict=True))
     except (ValueError, csv.Error) as error:
@@ -159,6 +175,8 @@ def _styles(
             f"{source}: {STYLES} must have a column `{NAME}`, a column for each attribute, "
             "and a row for each avatar"
         )
+    if any(None in row for row in rows):
+        raise InputError(f"{source}: {STYLES} has a row with more cells than columns")
     attributes = tuple(column for column in rows[0] if column != NAME)
     styles = {row[NAME]: tuple(row[attribute] for attribute in attributes) for row in rows}
     missing = [name for name in names if not all(styles.get(name, (None,)))]

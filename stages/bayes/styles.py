@@ -15,16 +15,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from stages.common.errors import InputError
+from stages.common.files import read_yaml
 
 Counts = dict[str, dict[str, int]]
 Style = tuple[str, ...]
 Table = NDArray[np.float64]
 
 DRAWN_TOGETHER = 1024
+# Up to here every whole number is a float.
+MAX_COUNT = 2**53
+# A table over all styles has an axis for each attribute, of which NumPy takes no more.
+MAX_STYLES, MAX_ATTRIBUTES = 2**20, 64
 
 
 class DrawnStyle(NamedTuple):
@@ -45,24 +49,28 @@ class StyleModel(NamedTuple):
 def load_counts(path: Path) -> Counts:
     """Read counts by attribute and value from YAML.
 
-    Raises InputError, naming attribute and value, for what is no whole number from 0 on, for an
-    attribute without values, and for a file that is missing or broken.
+    Raises InputError, naming attribute and value, for what is no whole number from 0 to MAX_COUNT,
+    for an attribute without values, for more than MAX_STYLES styles or MAX_ATTRIBUTES, and for a
+    file that is missing or broken.
     """
-    try:
-        counts = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise InputError(f"{path} can't be read as YAML: {error}") from None
+    counts = read_yaml(path)
     if not isinstance(counts, dict) or not counts:
         raise InputError(f"{path} must hold attributes, each with counts by value")
     for attribute, values in counts.items():
         if not isinstance(values, dict) or not values:
             raise InputError(f"{path}: {attribute} has no values; write a line `VALUE: COUNT` each")
         for value, count in values.items():
-            if type(count) is not int or count < 0:
+            if type(count) is not int or not 0 <= count <= MAX_COUNT:
                 raise InputError(
-                    f"{path}: {attribute}: {value}: the count is {count!r}; "
-                    "it must be a whole number from 0 on"
+                    f"{path}: {attribute}: {value}: the count is {count!r:.80}; "
+                    f"it must be a whole number from 0 to {MAX_COUNT:,}"
                 )
+    styles = math.prod(map(len, counts.values()))
+    if styles > MAX_STYLES or len(counts) > MAX_ATTRIBUTES:
+        raise InputError(
+            f"{path} makes {styles:.3g} styles of {len(counts)} attributes, over the limits of "
+            f"{MAX_STYLES:,} styles and {MAX_ATTRIBUTES} attributes; count fewer values"
+        )
     return {
         str(attribute): {str(value): count for value, count in values.items()}
         for attribute, values in counts.items()

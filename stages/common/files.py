@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 
 from stages.common.errors import InputError
 
 SIGNIFICANT_DIGITS = 6
+MAX_YAML_BYTES, MAX_YAML_DEPTH = 2**16, 20
 # What NumPy and zipfile raise for broken files; a TypeError where the file holds a bare array.
 UNREADABLE = (
     OSError,
@@ -74,6 +76,37 @@ def write_arrays(path: Path, **arrays: NDArray[Any]) -> None:
     """Write arrays as an uncompressed .npz file."""
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
+
+
+def read_yaml(path: Path) -> Any:
+    """Read YAML that a person wrote: plain values, each of which can be shown in a message.
+
+    Raises InputError where the file is missing, broken, larger than MAX_YAML_BYTES or deeper than
+    MAX_YAML_DEPTH, and for an alias: a few lines of them may stand for more than any memory holds.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_YAML_BYTES + 1)
+        if len(content) > MAX_YAML_BYTES:
+            raise ValueError(f"it has more than {MAX_YAML_BYTES:,} bytes")
+        text = content.decode("utf-8")
+        depth = 0
+        for event in yaml.parse(text):
+            line = event.start_mark.line + 1
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if depth > MAX_YAML_DEPTH:
+                raise ValueError(f"line {line}: more than {MAX_YAML_DEPTH} levels")
+            if isinstance(event, yaml.AliasEvent):
+                raise ValueError(f"line {line}: write the value in place of *{event.anchor}")
+        values = yaml.safe_load(text)
+        # Raises where no message could show them: numbers of thousands of digits.
+        repr(values)
+        return values
+    except Exception as error:
+        # PyYAML lets many kinds of exceptions through for values that aren't of their stated type.
+        reason = str(error) or type(error).__name__
+        raise InputError(f"{path} can't be read as YAML: {reason}") from None
 
 
 def read_arrays(path: Path, *names: str) -> list[NDArray[Any]]:

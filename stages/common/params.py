@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from stages.common.errors import InputError
+from stages.common.files import read_yaml
 
 PARAMS_FILE = Path("params.yaml")
 
@@ -162,12 +162,9 @@ def load_params(path: Path = PARAMS_FILE) -> Params:
     Raises InputError where the file is missing, isn't YAML, or holds a value of the wrong type or
     out of range, an unknown key, or lacks one; every such key is named.
     """
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path} is missing: run from the project's top folder") from None
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise InputError(f"{path} can't be read as YAML: {error}") from None
+    if not path.exists():
+        raise InputError(f"{path} is missing: run from the project's top folder")
+    values = read_yaml(path)
     try:
         return Params.model_validate(values)
     except ValidationError as error:

@@ -24,6 +24,7 @@ JUNK_FOLDERS = {"__MACOSX"}
 JUNK_FILES = {".DS_Store", "Thumbs.db", "desktop.ini"}
 MAX_UNPACKED_BYTES = 2**30
 MAX_FILES = 200_000
+MAX_PATH_LENGTH = 500
 NAMES_SHOWN = 20
 # What reading a broken entry raises; a ValueError where its name is in no known encoding.
 UNREADABLE = (
@@ -91,8 +92,9 @@ def files_of_zip(archive: zipfile.ZipFile) -> dict[str, Reader]:
     """Give every file of an open zip by its path.
 
     Raises InputError for a path that is absolute or leaves the folder, a path that stands twice, a
-    symbolic link, an encrypted entry, a packing method other than deflate (its unpacking can't be
-    bounded), or more than MAX_FILES files or MAX_UNPACKED_BYTES.
+    symbolic link, an encrypted entry, a path longer than MAX_PATH_LENGTH, a packing method other
+    than deflate (its unpacking can't be bounded), or more than MAX_FILES files or
+    MAX_UNPACKED_BYTES.
     """
     name = archive.filename or "the zip"
     entries = [entry for entry in archive.infolist() if not entry.filename.endswith(("/", "\\"))]
@@ -100,6 +102,8 @@ def files_of_zip(archive: zipfile.ZipFile) -> dict[str, Reader]:
     files: dict[str, Reader] = {}
     for entry in entries:
         path = PurePosixPath(entry.filename.replace("\\", "/")).as_posix()
+        if len(path) > MAX_PATH_LENGTH:
+            raise InputError(f"{name}: the path {path!r:.80}… is too long ({len(path):,} letters)")
         if path.startswith("/") or {".", ".."} & set(path.split("/")) or path[1:2] == ":":
             raise InputError(f"{name}: the path {path!r} leaves the archive's folder; not unpacked")
         if path in files:

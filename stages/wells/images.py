@@ -14,6 +14,10 @@ from tqdm import tqdm
 from stages.common.errors import InputError
 
 MAX_PIXELS = 50_000_000
+# The longest side of a JPEG. What PIL needs grows with a side too, not with the pixels alone.
+MAX_SIDE = 65_535
+# A progressive JPEG comes in about ten; each costs as much time as there are pixels.
+MAX_SCANS, START_OF_SCAN = 500, b"\xff\xda"
 # No vector formats: PIL would hand them to other programs.
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
 NAMES_SHOWN = 20
@@ -36,7 +40,8 @@ def decode(data: bytes) -> Image.Image:
     """Decode a photo of any common format and mode as upright 8-bit RGB.
 
     Grey, palette, RGBA, CMYK and 16-bit images are converted; transparency is dropped. Raises
-    ValueError, saying why, where the data is no image, is broken, or has over MAX_PIXELS pixels.
+    ValueError, saying why, where the data is no image, is broken, has over MAX_PIXELS pixels, a
+    side over MAX_SIDE or, as a JPEG, over MAX_SCANS scans.
     """
     try:
         with warnings.catch_warnings():
@@ -44,11 +49,14 @@ def decode(data: bytes) -> Image.Image:
             image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
             if image.width * image.height > MAX_PIXELS:
                 raise ValueError(f"{image.width} x {image.height} pixels, over {MAX_PIXELS:,}")
+            if max(image.size) > MAX_SIDE:
+                raise ValueError(f"{image.width} x {image.height} pixels, a side over {MAX_SIDE:,}")
+            if image.format in ("JPEG", "MPO") and data.count(START_OF_SCAN) > MAX_SCANS:
+                raise ValueError(f"a JPEG of over {MAX_SCANS} scans")
             image = ImageOps.exif_transpose(image)
             if image.mode.startswith("I"):
                 # Sixteen bits a pixel: PIL's own conversion would clip them at 255.
-                grey = np.asarray(image, dtype=np.float64) / 257
-                image = Image.fromarray(grey.round().clip(0, 255).astype(np.uint8))
+                image = image.convert("I").point(lambda value: value / 257 + 0.5).convert("L")
             return image.convert("RGB")
     except UnidentifiedImageError:
         raise ValueError("not an image") from None
