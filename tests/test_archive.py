@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from stages.common import sources
 from stages.common.errors import InputError
 from stages.wells import archive
 from stages.wells.archive import parse_annotation, read_wells
@@ -36,10 +37,10 @@ CENTRAL, FLAGS, SIZE, OFFSET = b"PK\1\2", 8, 24, 42
 
 def canonical(source: Path, target: Path) -> bytes:
     if source.is_dir():
-        archive.write_canonical(archive.files_of_folder(source), target, str(source))
+        archive.write_canonical(sources.files_of_folder(source), target, str(source))
     else:
         with archive.open_zip(source) as opened:
-            archive.write_canonical(archive.files_of_zip(opened), target, str(source))
+            archive.write_canonical(sources.files_of_zip(opened), target, str(source))
     return target.read_bytes()
 
 
@@ -260,9 +261,9 @@ def test_more_files_or_bytes_than_the_limits_are_refused(
         source.write_bytes(zip_of(FILES))
     else:
         unpack(FILES, source)
-    monkeypatch.setattr(archive, limit, value)
+    monkeypatch.setattr(sources, limit, value)
     canonical(source, tmp_path / "wells.zip")
-    monkeypatch.setattr(archive, limit, value - 1)
+    monkeypatch.setattr(sources, limit, value - 1)
     refused(source, tmp_path / "out" / "wells.zip", "over the limits")
 
 
@@ -291,7 +292,7 @@ def test_a_byte_lost_anywhere_in_a_zip_is_refused_or_leaves_every_content_as_it_
         source.write_bytes(packed[:position] + b"\xff" + packed[position + 1 :])
         try:
             with archive.open_zip(source) as opened:
-                found = {read() for read in archive.files_of_zip(opened).values()}
+                found = {read() for read in sources.files_of_zip(opened).values()}
         except InputError:
             continue
         assert found <= contents

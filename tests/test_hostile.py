@@ -21,6 +21,7 @@ from PIL import Image
 
 from stages.bayes.avatars import AvatarSet, read_avatars
 from stages.bayes.styles import StyleModel, fit_styles, joint, load_counts
+from stages.common import sources
 from stages.common.errors import InputError
 from stages.common.files import MAX_YAML_BYTES
 from stages.common.params import Params, load_params
@@ -160,7 +161,7 @@ entries = st.builds(
 def wells_of(source: Path) -> Wells:
     target = source.with_name("wells.zip")
     with archive.open_zip(source) as opened:
-        archive.write_canonical(archive.files_of_zip(opened), target, str(source))
+        archive.write_canonical(sources.files_of_zip(opened), target, str(source))
     return read_wells(target)
 
 
@@ -596,13 +597,14 @@ import json, resource, sys
 from pathlib import Path
 from stages.bayes.avatars import read_avatars
 from stages.common.errors import InputError
+from stages.common import sources
 from stages.wells import archive
 from stages.wells.images import decode_all
 
 def read(path):
     if path.suffix == ".zip":
         with archive.open_zip(path) as opened:
-            archive.write_canonical(archive.files_of_zip(opened), path.with_suffix(".out"), "zip")
+            archive.write_canonical(sources.files_of_zip(opened), path.with_suffix(".out"), "zip")
     elif path.is_dir() or path.suffix == ".avatars":
         read_avatars(path)
     else:

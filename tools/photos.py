@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stages.common.errors import InputError
-from stages.wells.archive import files_of_zip, is_junk, open_zip
+from stages.common.sources import files_of_zip, is_junk
+from stages.wells.archive import open_zip
 
 STANDARD_INPUT = "-"
 # In folders and zips; a file that is named itself is tried whatever its name.

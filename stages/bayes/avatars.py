@@ -4,7 +4,7 @@ import csv
 import io
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -14,8 +14,8 @@ from PIL import Image
 
 from stages.bayes.styles import Style
 from stages.common.errors import InputError
-from stages.common.files import UNREADABLE, read_arrays, write_arrays
-from stages.wells.archive import files_of_zip
+from stages.common.files import read_arrays, write_arrays
+from stages.common.sources import UNREADABLE, Reader, files_of_folder, files_of_zip, is_junk
 
 Avatar = NDArray[np.uint8]
 Avatars = NDArray[np.uint8]
@@ -117,16 +117,10 @@ def _files(source: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
     """Give every PNG and the table of styles of a folder or zip, in the order of their names."""
     try:
         if source.is_dir():
-            for path in sorted(source.rglob("*")):
-                name = PurePosixPath(path.relative_to(source).as_posix())
-                if _wanted(name) and path.is_file():
-                    yield name, path.read_bytes()
+            yield from _wanted(files_of_folder(source))
         else:
             with zipfile.ZipFile(source) as archive:
-                files = files_of_zip(archive)
-                for entry in sorted(files):
-                    if _wanted(PurePosixPath(entry)):
-                        yield PurePosixPath(entry), files[entry]()
+                yield from _wanted(files_of_zip(archive))
     except (*UNREADABLE, InputError) as error:
         raise InputError(
             f"avatars.source: {source} can't be read ({error}): "
@@ -134,9 +128,12 @@ def _files(source: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
         ) from None
 
 
-def _wanted(name: PurePosixPath) -> bool:
-    hidden = any(part.startswith((".", "__MACOSX")) for part in name.parts)
-    return not hidden and (name.suffix.lower() == ".png" or name.name == STYLES)
+def _wanted(files: Mapping[str, Reader]) -> Iterator[tuple[PurePosixPath, bytes]]:
+    for path in sorted(files):
+        name = PurePosixPath(path)
+        hidden = is_junk(path) or any(part.startswith(".") for part in name.parts)
+        if not hidden and (name.suffix.lower() == ".png" or name.name == STYLES):
+            yield name, files[path]()
 
 
 def _decode(content: bytes, where: str) -> Avatar:

@@ -8,35 +8,18 @@ test/test_annotation.txt    a line `NAME LABEL` for each of test/imgs; 1 = spill
 
 import stat
 import zipfile
-import zlib
-from collections.abc import Callable, Iterable, Mapping
-from functools import partial
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 from stages.common.errors import InputError
 from stages.common.files import replacing
+from stages.common.sources import Reader, files_of_zip, is_junk
 
 TRAIN, SPILLS, TEST = "train/", "proliv/", "test/imgs/"
 ANNOTATION = "test/test_annotation.txt"
 PARTS = (TRAIN, SPILLS, TEST, ANNOTATION)
-JUNK_FOLDERS = {"__MACOSX"}
-JUNK_FILES = {".DS_Store", "Thumbs.db", "desktop.ini"}
-MAX_UNPACKED_BYTES = 2**30
-MAX_FILES = 200_000
-MAX_PATH_LENGTH = 500
 NAMES_SHOWN = 20
-# What reading a broken entry raises; a ValueError where its name is in no known encoding.
-UNREADABLE = (
-    OSError,
-    ValueError,
-    EOFError,
-    NotImplementedError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-
-Reader = Callable[[], bytes]
 
 
 class Wells(NamedTuple):
@@ -69,53 +52,6 @@ def write_canonical(files: Mapping[str, Reader], target: Path, source: str) -> N
             entry.create_system = 3
             entry.external_attr = (stat.S_IFREG | 0o644) << 16
             archive.writestr(entry, kept[path]())
-
-
-def files_of_folder(folder: Path) -> dict[str, Reader]:
-    """Give every file below a folder by its path relative to the folder.
-
-    Raises InputError for a name that isn't UTF-8, or more than MAX_FILES files or
-    MAX_UNPACKED_BYTES.
-    """
-    files = {
-        path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()
-    }
-    for name in files:
-        # Names that an old Windows zip brought in another encoding hold lone surrogates.
-        if any("\ud800" <= character <= "\udfff" for character in name):
-            raise InputError(f"{folder}: the file name {name!r} isn't UTF-8; rename the file")
-    _refuse_bomb(len(files), sum(path.stat().st_size for path in files.values()), str(folder))
-    return {name: _reader(path.read_bytes, str(path)) for name, path in files.items()}
-
-
-def files_of_zip(archive: zipfile.ZipFile) -> dict[str, Reader]:
-    """Give every file of an open zip by its path.
-
-    Raises InputError for a path that is absolute or leaves the folder, a path that stands twice, a
-    symbolic link, an encrypted entry, a path longer than MAX_PATH_LENGTH, a packing method other
-    than deflate (its unpacking can't be bounded), or more than MAX_FILES files or
-    MAX_UNPACKED_BYTES.
-    """
-    name = archive.filename or "the zip"
-    entries = [entry for entry in archive.infolist() if not entry.filename.endswith(("/", "\\"))]
-    _refuse_bomb(len(entries), sum(entry.file_size for entry in entries), name)
-    files: dict[str, Reader] = {}
-    for entry in entries:
-        path = PurePosixPath(entry.filename.replace("\\", "/")).as_posix()
-        if len(path) > MAX_PATH_LENGTH:
-            raise InputError(f"{name}: the path {path!r:.80}… is too long ({len(path):,} letters)")
-        if path.startswith("/") or {".", ".."} & set(path.split("/")) or path[1:2] == ":":
-            raise InputError(f"{name}: the path {path!r} leaves the archive's folder; not unpacked")
-        if path in files:
-            raise InputError(f"{name}: {path!r} stands in it twice; make the archive anew")
-        if stat.S_ISLNK(entry.external_attr >> 16):
-            raise InputError(f"{name}: {path!r} is a symbolic link; put the file itself there")
-        if entry.flag_bits & 1:
-            raise InputError(f"{name}: {path!r} is encrypted; make the archive without a password")
-        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise InputError(f"{name}: {path!r} isn't packed by deflate; make the archive anew")
-        files[path] = _reader(partial(_read_entry, archive, entry), f"{name}: {path}")
-    return files
 
 
 def open_zip(path: Path) -> zipfile.ZipFile:
@@ -205,36 +141,6 @@ def _without_common_folder(files: Mapping[str, Reader]) -> dict[str, Reader]:
             break
         kept = {path.split("/", 1)[1]: read for path, read in kept.items()}
     return kept
-
-
-def is_junk(path: str) -> bool:
-    parts = PurePosixPath(path).parts
-    return bool(JUNK_FOLDERS & set(parts)) or parts[-1] in JUNK_FILES or parts[-1].startswith("._")
-
-
-def _refuse_bomb(count: int, size: int, source: str) -> None:
-    if count > MAX_FILES or size > MAX_UNPACKED_BYTES:
-        raise InputError(
-            f"{source} would unpack to {count:,} files and {size:,} bytes, over the limits of "
-            f"{MAX_FILES:,} files and {MAX_UNPACKED_BYTES:,} bytes; not unpacked"
-        )
-
-
-def _read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
-    # An unbounded read() would unpack the whole stream before it looks at the stated size; one byte
-    # more than stated lets an entry of a stated size of zero be checked too.
-    with archive.open(entry) as file:
-        return file.read(entry.file_size + 1)
-
-
-def _reader(read: Reader, where: str) -> Reader:
-    def read_or_explain() -> bytes:
-        try:
-            return read()
-        except UNREADABLE as error:
-            raise InputError(f"{where} can't be read ({error}): fetch or copy it again") from None
-
-    return read_or_explain
 
 
 def _shortened(names: list[str]) -> str:

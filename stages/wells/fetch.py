@@ -7,6 +7,7 @@ import gdown
 import requests
 from gdown.exceptions import DownloadError, FileURLRetrievalError
 
+from stages.common import sources
 from stages.common.errors import InputError
 from stages.wells import archive, synthetic
 
@@ -53,10 +54,10 @@ def _count_of(source: str) -> list[int]:
 def _copy(source: Path, target: Path, named_by: str) -> None:
     source = source.expanduser()
     if source.is_dir():
-        archive.write_canonical(archive.files_of_folder(source), target, str(source))
+        archive.write_canonical(sources.files_of_folder(source), target, str(source))
     elif source.is_file():
         with archive.open_zip(source) as opened:
-            archive.write_canonical(archive.files_of_zip(opened), target, str(source))
+            archive.write_canonical(sources.files_of_zip(opened), target, str(source))
     else:
         raise InputError(f"{source} is neither a file nor a folder: correct {named_by}")
 
