@@ -20,6 +20,7 @@ NOT_RUN = [
     ".venv/bin/python -m pip install torch==2.13.0 --index-url ADDRESS",
     "make setup",
 ]
+ONE_THREAD = ("env", "OMP_NUM_THREADS=1")
 Files = dict[str, bytes]
 
 
@@ -35,7 +36,7 @@ class Walk:
         """Run a command of the page in a clone, its capitals replaced."""
         names = {"FOLDER": str(self.folder / "storage"), "REPOSITORY": str(self.folder / "hub.git")}
         words = [names.get(word, word) for word in shlex.split(command)]
-        self.typed.append((command, in_clone(self.folder / clone, *words)))
+        self.typed.append((command, in_clone(self.folder / clone, *ONE_THREAD, *words)))
 
     def keep(self, moment: str, clone: str) -> None:
         """Remember the models and the figures of a clone."""
@@ -54,7 +55,7 @@ class Walk:
 def walk(tmp_path_factory: pytest.TempPathFactory) -> Walk:
     folder = tmp_path_factory.mktemp("sharing")
     clone = tiny_clone(folder, "autoencoder", STAGES)
-    in_clone(clone, "dvc", "repro")
+    in_clone(clone, *ONE_THREAD, "dvc", "repro")
     commit(clone)
     in_clone(clone, "git", "init", "--quiet", "--bare", "../hub.git")
     in_clone(clone, "git", "remote", "add", "origin", "../hub.git")
@@ -138,7 +139,13 @@ def test_an_experiment_becomes_a_branch_with_its_parameters(walk: Walk) -> None:
 
 def test_an_experiment_can_be_taken_back_and_its_files_stay(walk: Walk) -> None:
     wells = walk.folder / "wells"
-    assert "margin" not in in_clone(wells, "dvc", "exp", "list", "origin")
     assert not in_clone(wells, "dvc", "exp", "list", "origin")
     shown = in_clone(wells, "dvc", "status", "--cloud")
     assert "in sync" in shown
+
+
+def test_the_detector_is_fetched_alone(walk: Walk) -> None:
+    in_clone(walk.folder, "dvc", "get", "hub.git", "models/autoencoder", "--out", "fetched")
+    for path in (walk.folder / "fetched").iterdir():
+        assert path.read_bytes() == walk.files["pushed"][f"models/autoencoder/{path.name}"]
+    assert len(list((walk.folder / "fetched").iterdir())) == 3
