@@ -1,0 +1,151 @@
+"""Every command that the README tells works: run here, by another test, or said to be too long."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from stages.wells.synthetic import draw_archive
+from tests.pages import fenced_commands, named_commands
+from tests.test_rebuild import ROOT, in_clone, small_clone
+from tests.tiny_pipeline import CONFIG, commit, tiny_clone
+from tests.wells_files import unpack, zip_of
+
+UP_TO_DATE = r"Data and pipelines are up to date\."
+BUILD = "WELLS_ARCHIVE=~/Downloads/dataset.zip make repro"
+OWN_AVATARS = (
+    "dvc exp run -S avatars.source=PATH -S 'avatars.generators=[mle,poly,pixel,tree]' "
+    "measure_avatars"
+)
+SHOW = (
+    "dvc exp show --drop '.*' "
+    "--keep 'Experiment|validation.best.(tpr|tnr)$|best.(tpr|tnr)$|detector.rule'"
+)
+FIVE = "^5 avatars in new"
+
+# Run in a clone of the whole project, after OWN_AVATARS; a command and what its answer holds.
+WHOLE = {
+    OWN_AVATARS: "Running stage 'measure_avatars'",
+    "make help": r"make demo .*\n(.*\n)*make test ",
+    "python -m tools.style -n 3": r"(.*, одежда: .* \(ln -\d.*\n){3}",
+    'python -m tools.style --given "одежда=худи" -n 3': r"(.*, одежда: худи, .* \(ln -\d.*\n){3}",
+    'python -m tools.style --given "одежда=худи" --marginals': r"одежда: худи 1\.0",
+    "python -m tools.avatar --generator tree -n 5 --out new": FIVE,
+    'python -m tools.avatar --generator style -n 5 --out new --style "одежда=худи"': FIVE,
+    SHOW: "detector.rule",
+    "dvc metrics diff HEAD": r"metrics/avatars\.json +mle\.",
+    "dvc plots show": r"dvc_plots/index\.html",
+    "git diff": r"\+  source: own",
+}
+# Run in a clone with mnad alone and few wells, after BUILD.
+TINY = {
+    BUILD: "Running stage 'calibrate@mnad'",
+    "make repro": UP_TO_DATE,
+    "dvc repro train@mnad": UP_TO_DATE,
+    "dvc exp run -S models.mnad.items=20": "Running stage 'train@mnad'",
+    "python -m tools.classify photos/ --output rows.csv": "",
+    "python -m tools.classify 'more/*.jpg' wells.zip --heatmaps heat --format json": (
+        r'"name": "more/.*\n(.*\n)*.*"name": "wells\.zip/'
+    ),
+    "find . -name '*.jpg' -mtime -1 | python -m tools.classify -": r"^more/.*,(spill|normal),",
+}
+# Run by another module: its name and what stands in it.
+ELSEWHERE = {
+    "make demo": ("test_rebuild", 'in_clone(rebuilt, "make", "demo"'),
+    "dvc repro": ("test_rebuild", 'in_clone(clone, "dvc", "repro")'),
+    "make restore": ("test_rebuild", 'in_clone(rebuilt, "make", "restore")'),
+    "dvc exp run -S dataset.source=PATH": ("test_rebuild", '"DEMO_SOURCE=synthetic:60"'),
+    'git tag -a detector@v1.0.0 -m "first"': ("test_rebuild", '"-a", "detector@v1.0.0", "-m"'),
+    "dvc artifacts get REPOSITORY detector --rev v1.0.0": ("test_rebuild", '"artifacts", "get"'),
+    "dvc get REPOSITORY models/autoencoder": ("test_sharing", '"get", "hub.git", "models/auto'),
+    "dvc exp run -S detector.rule=margin": ("test_sharing", '"dvc exp run -S detector.rule=margi'),
+    "dvc push": ("test_sharing", 'walk.type("clone", "dvc push")'),
+}
+# Run by no test, and why.
+NOT_RUN = {
+    "make seeds": "15 minutes",
+    "make setup": "fetches over a gigabyte",
+    "make test": "runs this test",
+    "python -m tools.bench": "9 minutes",
+    "python -m tools.bench_avatars": "times of a busy machine say nothing",
+    "python3 -m venv .venv": "the first step of `make setup`",
+    "source .venv/bin/activate": "changes the shell that it is typed in",
+}
+
+
+def typed(clone: Path, command: str) -> str:
+    """Run a command of the README in a clone, as a shell would."""
+    command = command.replace("PATH", "own")
+    return in_clone(clone, "bash", "-c", f"set -o pipefail; export OMP_NUM_THREADS=1; {command}")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A clone of the whole project, and what learning from a few tiny avatars answered."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / ".gitconfig").write_text(CONFIG, encoding="utf-8")
+    clone = small_clone(folder)
+    commit(clone)
+    rng = np.random.default_rng(0)
+    counts = yaml.safe_load((clone / "data/styles.yaml").read_text(encoding="utf-8"))
+    lines = [["name", *counts]]
+    for i in range(12):
+        path = clone / "own" / ("holdout" if i > 8 else "") / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = rng.choice(np.array([0, 99, 255], dtype=np.uint8), (6, 6, 4))
+        Image.fromarray(pixels, "RGBA").save(path)
+        lines.append([path.name, *(list(values)[i % len(values)] for values in counts.values())])
+    table = "".join(",".join(line) + "\n" for line in lines)
+    (clone / "own/styles.csv").write_text(table, encoding="utf-8")
+    return clone, typed(clone, OWN_AVATARS)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A clone whose wells are to come from a URL, with photos in it, and what building answered."""
+    folder = tmp_path_factory.mktemp("tiny")
+    stages = ["download", "preprocess", "train", "calibrate"]
+    clone = tiny_clone(folder, "mnad", stages, source="http://localhost/none.zip")
+    (clone / ".venv").mkdir()
+    (clone / ".venv/ready").touch()
+    files = draw_archive(60)
+    photos = [(Path(name).name, data) for name, data in files.items() if name.endswith(".jpg")]
+    unpack(photos[:2], clone / "photos")
+    unpack(photos[2:4], clone / "more")
+    (clone / "wells.zip").write_bytes(zip_of(photos[4:6]))
+    (folder / "Downloads").mkdir()
+    (folder / "Downloads/dataset.zip").write_bytes(zip_of(files.items()))
+    return clone, typed(clone, BUILD)
+
+
+@pytest.mark.parametrize("command", WHOLE)
+def test_a_command_for_the_whole_project_works(whole: tuple[Path, str], command: str) -> None:
+    clone, first = whole
+    answer = first if command == OWN_AVATARS else typed(clone, command)
+    assert re.search(WHOLE[command], answer, re.MULTILINE), answer
+
+
+@pytest.mark.parametrize("command", TINY)
+def test_a_command_for_the_wells_works(tiny: tuple[Path, str], command: str) -> None:
+    clone, first = tiny
+    answer = first if command == BUILD else typed(clone, command)
+    assert re.search(TINY[command], answer, re.MULTILINE), answer
+    if "--output rows.csv" in command:
+        assert len((clone / "rows.csv").read_text(encoding="utf-8").splitlines()) == 3
+
+
+@pytest.mark.parametrize("command", ELSEWHERE)
+def test_a_command_is_run_by_the_test_that_is_named(command: str) -> None:
+    module, run = ELSEWHERE[command]
+    assert run in (ROOT / f"tests/{module}.py").read_text(encoding="utf-8")
+
+
+def test_every_command_of_the_readme_is_proven_or_excused_and_none_is_left_over() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    told = {*fenced_commands(readme), *named_commands(readme)}
+    tables = [*WHOLE, *TINY, *ELSEWHERE, *NOT_RUN]
+    assert told == set(tables)
+    assert len(tables) == len(set(tables))
