@@ -1,6 +1,5 @@
 """How a command of this project ends when its input is wrong: one message, exit status 1."""
 
-import signal
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -14,13 +13,11 @@ def run(command: Callable[[], None]) -> NoReturn:
     """Run a command's main function and exit.
 
     Exit status: 0 done; 1 bad input, told in one message on standard error without a traceback;
-    130 interrupted. Any other exception is a fault of the program and keeps its traceback.
+    130 interrupted, which stages/__init__.py tells in a line. Any other exception is a fault of the
+    program and keeps its traceback.
     """
     try:
         command()
     except InputError as error:
         sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        print("\ninterrupted", file=sys.stderr)
-        sys.exit(128 + signal.SIGINT)
     sys.exit(0)

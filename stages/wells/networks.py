@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as to_bytes
 
 from stages.common.errors import InputError
 from stages.common.files import replacing
@@ -31,7 +31,8 @@ def save(network: Network, name: str, settings: Settings, path: Path) -> None:
     metadata = json.dumps({"name": name, "settings": dict(settings)}, sort_keys=True)
     weights = {key: value.cpu().contiguous() for key, value in network.state_dict().items()}
     with replacing(path) as temporary:
-        save_file(weights, temporary, metadata={METADATA_KEY: metadata})
+        # safetensors' own writing would leave a file of another name where it is killed.
+        temporary.write_bytes(to_bytes(weights, metadata={METADATA_KEY: metadata}))
 
 
 def load(path: Path) -> Network:
