@@ -71,11 +71,11 @@ quick: $(VENV)/ready ## lint, types and the tests that take no minute together
 	mypy
 	pytest -m "not slow"
 
-test: $(VENV)/ready ## lint, types and all tests, with their coverage
+test: $(VENV)/ready ## lint, types and all tests
 	ruff check
 	ruff format --check
 	mypy
-	pytest --cov
+	pytest
 
 clean: ## remove the environment and every cache; data, models and results stay
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .coverage dvc_plots review

@@ -30,6 +30,8 @@ from stages.wells.archive import write_canonical
 from tests.stage_processes import limit_files, run_forked
 from tests.wells_files import LAYOUT, message_of, params_with
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 SMALL = {

@@ -32,6 +32,8 @@ from tests.avatar_files import painted
 from tests.wells_files import LAYOUT, ROOT, encoded, params_with, zip_of
 from tools.photos import find_photos
 
+pytestmark = pytest.mark.slow
+
 few = settings(
     max_examples=60,
     deadline=None,

@@ -14,6 +14,8 @@ from tests.test_rebuild import ROOT, in_clone, small_clone
 from tests.tiny_pipeline import CONFIG, commit, tiny_clone
 from tests.wells_files import unpack, zip_of
 
+pytestmark = pytest.mark.slow
+
 UP_TO_DATE = r"Data and pipelines are up to date\."
 BUILD = "WELLS_ARCHIVE=~/Downloads/dataset.zip make repro"
 OWN_AVATARS = (
@@ -56,6 +58,10 @@ TINY = {
 ELSEWHERE = {
     "make demo": ("test_rebuild", 'in_clone(rebuilt, "make", "demo"'),
     "dvc repro": ("test_rebuild", 'in_clone(clone, "dvc", "repro")'),
+    "make compare": ("test_rebuild", '"make", "compare", "LATENTS=16,24", "CHANNELS=8"'),
+    "make compare LATENTS=8,16,24 CHANNELS=4,8": ("test_rebuild", '"make", "compare", "LATENTS=1'),
+    "dvc plots diff": ("test_review", '"dvc", "plots", "diff", "main"'),
+    "make review BASE=main": ("test_review", '"python", "-m", "tools.review", "main"'),
     "make restore": ("test_rebuild", 'in_clone(rebuilt, "make", "restore")'),
     "dvc exp run -S dataset.source=PATH": ("test_rebuild", '"DEMO_SOURCE=synthetic:60"'),
     'git tag -a detector@v1.0.0 -m "first"': ("test_rebuild", '"-a", "detector@v1.0.0", "-m"'),
@@ -67,6 +73,10 @@ ELSEWHERE = {
 # Run by no test, and why.
 NOT_RUN = {
     "make seeds": "15 minutes",
+    "dvc exp run --queue -S KEY=A,B": "what `make compare` runs",
+    "dvc exp run --run-all": "what `make compare` runs",
+    "make quick": "a part of the tests",
+    "make show": "what `make compare` ends with",
     "make setup": "fetches over a gigabyte",
     "make test": "runs this test",
     "python -m tools.bench": "9 minutes",

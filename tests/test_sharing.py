@@ -11,6 +11,8 @@ from tests.pages import fenced_commands
 from tests.test_rebuild import ROOT, in_clone
 from tests.tiny_pipeline import commit, tiny_clone
 
+pytestmark = pytest.mark.slow
+
 PAGE = (ROOT / "docs/sharing.md").read_text(encoding="utf-8")
 STAGES = ["download", "preprocess", "train", "calibrate", "evaluate"]
 UP_TO_DATE = "Data and pipelines are up to date."
