@@ -4,6 +4,8 @@ DEMO_SOURCE := synthetic
 SEEDS := 0 1 2 3 4
 BASE := main
 LATENTS := 16,32
+# A module of tests stays in one process, for its tests share what was built for them.
+PYTEST := pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 CHANNELS := 8,32
 # What is worth comparing, of all the columns that `dvc exp show` knows: parameters, and figures on
 # the validation cases, by which alone is chosen.
@@ -65,17 +67,19 @@ show: $(VENV)/ready ## all experiments in a narrow table: parameters and what to
 review: $(VENV)/ready ## what changed since BASE=main: review/report.md and review/report.html
 	python -m tools.review $(BASE)
 
+# Threads that wait give their core away soon; else two tests that compute hinder each other.
+quick test: export GOMP_SPINCOUNT := 1000
 quick: $(VENV)/ready ## lint, types and the tests that take no minute together
 	ruff check
 	ruff format --check
 	mypy
-	pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test: $(VENV)/ready ## lint, types and all tests
 	ruff check
 	ruff format --check
 	mypy
-	pytest
+	$(PYTEST)
 
 clean: ## remove the environment and every cache; data, models and results stay
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .coverage dvc_plots review

@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from stages.bayes.drawing import HEIGHT, OPTIONS, WIDTH, draw_avatar
 from stages.bayes.styles import load_counts
 from stages.common.errors import InputError
 from tests.avatar_files import dressed, painted
+from tests.processes import run_module
 from tests.wells_files import ROOT, message_of, params_with, run_stage
 
 COURSE = load_counts(ROOT / "data/styles.yaml")
@@ -230,14 +230,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def avatar_tool(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     (folder / "params.yaml").write_text(params_with(FEW), encoding="utf-8")
-    return subprocess.run(
-        [sys.executable, "-m", "tools.avatar", *arguments],
-        cwd=folder,
-        env={"PYTHONPATH": str(ROOT), "PATH": ""},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run_module("tools.avatar", *arguments, folder=folder)
 
 
 def table(path: Path) -> list[dict[str, str]]:

@@ -5,7 +5,6 @@ import io
 import json
 import os
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,8 @@ from stages.wells.descriptions import Box
 from stages.wells.detector import Detector, fit_detector
 from stages.wells.network import Network
 from stages.wells.scores import Ellipse, fit_reference, obstruction, score_images
-from tests.wells_files import ROOT, encoded
+from tests.processes import run_module
+from tests.wells_files import encoded
 from tools import classify as tool
 from tools.classify import Row, classify
 from tools.photos import Photo, find_photos
@@ -87,26 +87,15 @@ def put(folder: Path, name: str, image: Image.Image) -> Path:
 
 
 def run(
-    folder: Path, model: Path, *arguments: str, given: bytes | None = None
-) -> subprocess.CompletedProcess[bytes]:
-    """Run the command in a folder, with streams that let no broken text through by themselves."""
-    environment = {
-        "PYTHONPATH": str(ROOT),
-        "OMP_NUM_THREADS": "1",
-        "PYTHONIOENCODING": "utf-8:strict",
-    }
-    return subprocess.run(
-        [sys.executable, "-m", "tools.classify", "--model", str(model), *arguments],
-        cwd=folder,
-        env=os.environ | environment,
-        input=given,
-        capture_output=True,
-        check=False,
-    )
+    folder: Path, model: Path, *arguments: str, given: bytes = b""
+) -> subprocess.CompletedProcess[str]:
+    """Run the command in a folder."""
+    options = ("--model", str(model), *arguments)
+    return run_module("tools.classify", *options, folder=folder, given=given)
 
 
-def rows_of(done: subprocess.CompletedProcess[bytes]) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(done.stdout.decode())))
+def rows_of(done: subprocess.CompletedProcess[str]) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(done.stdout)))
 
 
 def test_each_photo_has_a_row_with_its_label_and_margin_in_order(
@@ -295,8 +284,8 @@ def test_an_unreadable_photo_makes_the_exit_status_1_and_stops_nothing(
     (tmp_path / "b.png").write_bytes(b"no image")
     done = run(tmp_path, model, "b.png", "a.png")
     assert done.returncode == 1
-    assert b"1 photos could not be read" in done.stderr
-    assert b"Traceback" not in done.stderr
+    assert "1 photos could not be read" in done.stderr
+    assert "Traceback" not in done.stderr
     assert [row["error"] for row in rows_of(done)] == ["not an image", ""]
 
 
@@ -304,7 +293,7 @@ def test_json_to_a_file_and_another_threshold(tmp_path: Path, model: Path) -> No
     put(tmp_path, "a.png", NORMAL[0])
     done = run(tmp_path, model, "a.png", "--output", "rows.json", "--threshold=-1e9")
     assert done.returncode == 0, done.stderr
-    assert done.stdout == b""
+    assert done.stdout == ""
     (row,) = json.loads((tmp_path / "rows.json").read_text())
     assert row["label"] == "spill"
     assert row["margin"] == pytest.approx(row["score"] + 1e9)
@@ -321,15 +310,17 @@ def test_paths_come_from_standard_input_whatever_their_bytes(tmp_path: Path, mod
         Path(os.fsdecode(bytes(tmp_path) + b"/" + name)).write_bytes(encoded(NORMAL[0]))
     done = run(tmp_path, model, "-", given=b"\n".join(names))
     assert done.returncode == 0, done.stderr
-    assert [line.split(b",")[0] for line in done.stdout.splitlines()[1:]] == names
+    assert [line.split(",")[0] for line in done.stdout.splitlines()[1:]] == [
+        *map(os.fsdecode, names)
+    ]
 
 
 def test_a_missing_model_is_told_in_one_message(tmp_path: Path) -> None:
     put(tmp_path, "a.png", NORMAL[0])
     done = run(tmp_path, tmp_path / "no-model", "a.png")
     assert done.returncode == 1
-    assert b"no-model" in done.stderr
-    assert b"Traceback" not in done.stderr
+    assert "no-model" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_an_old_result_stays_where_the_new_one_fails(tmp_path: Path, model: Path) -> None:

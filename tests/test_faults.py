@@ -27,13 +27,12 @@ from stages.common.files import write_arrays, write_json, write_text
 from stages.common.pictures import save_figure, save_picture
 from stages.wells import networks
 from stages.wells.archive import write_canonical
-from tests.stage_processes import limit_files, run_forked
+from tests.clones import BIN, IDENTITY, ROOT, copy_project
+from tests.processes import UNLIMITED, limit_files, run_module
 from tests.wells_files import LAYOUT, message_of, params_with
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[1]
-BIN = Path(sys.executable).parent
 SMALL = {
     "avatars.generators": ["mle"],
     "avatars.holdout": 2,
@@ -166,24 +165,25 @@ def outputs_of(folder: Path, stage: str) -> dict[str, bytes]:
     return files_in(folder, *(out["path"] for out in lock["stages"][stage]["outs"]))
 
 
+def run_stage(command: str, folder: Path, killed_beyond: int = UNLIMITED) -> int:
+    """Run a stage, `NAME ARGUMENT…`, in a folder, and give its exit status."""
+    name, *arguments = command.split()
+    module = f"stages.{name}"
+    return run_module(module, *arguments, folder=folder, killed_beyond=killed_beyond).returncode
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository with everything built undisturbed, as small as it can be."""
     folder = tmp_path_factory.mktemp("faults") / "built"
-    listed = subprocess.check_output(["git", "ls-files", "-zco", "--exclude-standard"], cwd=ROOT)
-    results = ("data/generated", "metrics", "plots", "models", "dvc.lock")
-    for name in filter(None, listed.decode().split("\0")):
-        if (ROOT / name).is_file() and not name.startswith(results):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
+    copy_project(folder, without=("data/generated", "metrics", "plots", "models", "dvc.lock"))
     (folder / "params.yaml").write_text(params_with(SMALL), encoding="utf-8")
     for command in STAGES.values():
-        assert run_forked(command, folder) == 0
+        assert run_stage(command, folder) == 0
     done(folder, "git", "init", "--quiet")
     done(folder, "dvc", "commit", "--force")
     done(folder, "git", "add", ".")
-    identity = ("-c", "user.name=test", "-c", "user.email=test@localhost")
-    done(folder, "git", *identity, "commit", "--quiet", "-m", "small")
+    done(folder, "git", *IDENTITY, "commit", "--quiet", "-m", "small")
     return folder
 
 
@@ -212,14 +212,14 @@ def test_a_stage_killed_as_it_writes_leaves_whole_files_and_can_be_run_again(
     before = set(files_in(tmp_path, "."))
     half = max(len(content) for content in new.values()) // 2
 
-    assert run_forked(STAGES[stage], tmp_path, killed_beyond=half) == -signal.SIGXFSZ
+    assert run_stage(STAGES[stage], tmp_path, killed_beyond=half) == -signal.SIGXFSZ
     for name, content in new.items():
         assert (tmp_path / name).read_bytes() in (OLD, content), name
     (left,) = set(files_in(tmp_path, ".")) - before
     assert re.fullmatch(r"\..+\.part", Path(left).name)
     assert (tmp_path / left).stat().st_size == half
 
-    assert run_forked(STAGES[stage], tmp_path) == 0
+    assert run_stage(STAGES[stage], tmp_path) == 0
     assert {name: (tmp_path / name).read_bytes() for name in new} == new
 
 

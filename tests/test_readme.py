@@ -9,9 +9,8 @@ import yaml
 from PIL import Image
 
 from stages.wells.synthetic import draw_archive
+from tests.clones import CONFIG, ROOT, commit, in_clone, small_clone, tiny_clone
 from tests.pages import fenced_commands, named_commands
-from tests.test_rebuild import ROOT, in_clone, small_clone
-from tests.tiny_pipeline import CONFIG, commit, tiny_clone
 from tests.wells_files import unpack, zip_of
 
 pytestmark = pytest.mark.slow
@@ -56,14 +55,14 @@ TINY = {
 }
 # Run by another module: its name and what stands in it.
 ELSEWHERE = {
-    "make demo": ("test_rebuild", 'in_clone(rebuilt, "make", "demo"'),
+    "make demo": ("test_demo", 'in_clone(clone, "make", "demo"'),
     "dvc repro": ("test_rebuild", 'in_clone(clone, "dvc", "repro")'),
     "make compare": ("test_rebuild", '"make", "compare", "LATENTS=16,24", "CHANNELS=8"'),
     "make compare LATENTS=8,16,24 CHANNELS=4,8": ("test_rebuild", '"make", "compare", "LATENTS=1'),
     "dvc plots diff": ("test_review", '"dvc", "plots", "diff", "main"'),
     "make review BASE=main": ("test_review", '"python", "-m", "tools.review", "main"'),
-    "make restore": ("test_rebuild", 'in_clone(rebuilt, "make", "restore")'),
-    "dvc exp run -S dataset.source=PATH": ("test_rebuild", '"DEMO_SOURCE=synthetic:60"'),
+    "make restore": ("test_demo", 'in_clone(clone, "make", "restore")'),
+    "dvc exp run -S dataset.source=PATH": ("test_demo", '"DEMO_SOURCE=synthetic:60"'),
     'git tag -a detector@v1.0.0 -m "first"': ("test_rebuild", '"-a", "detector@v1.0.0", "-m"'),
     "dvc artifacts get REPOSITORY detector --rev v1.0.0": ("test_rebuild", '"artifacts", "get"'),
     "dvc get REPOSITORY models/autoencoder": ("test_sharing", '"get", "hub.git", "models/auto'),

@@ -2,76 +2,27 @@
 
 import io
 import json
-import os
 import random
 import re
 import shutil
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 from PIL import Image, ImageOps
 
+from tests.clones import IDENTITY, ROOT, commit, in_clone, small_clone
+
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[1]
-BIN = Path(sys.executable).parent
-SMALL = {
-    "source: https://drive.google.com/file/d/1DHuQ3DBsgab6NtZIZfAKUHS2rW3-vmtb/view": (
-        "source: synthetic:120"
-    ),
-    "epochs: 12": "epochs: 2",
-    "batch_size: 64": "batch_size: 16",
-    "train: 50": "train: 8",
-    "holdout: 50": "holdout: 4",
-}
 SCORES = {"mse", "centre_mse", "coarse_mse", "appearance", "texture", "detector"}
-
-
-def in_clone(clone: Path, *command: str) -> str:
-    """Run a command in a clone, without a home, a user name or the outer project's settings."""
-    environment = {
-        "PATH": f"{BIN}:{os.environ['PATH']}",
-        "HOME": str(clone.parent),
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "DVC_NO_ANALYTICS": "1",
-    }
-    done = subprocess.run(
-        command, cwd=clone, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
-
-
-def small_clone(folder: Path) -> Path:
-    """Copy the project's files into a Git repository of its own, set to a small made-up archive."""
-    clone = folder / "clone"
-    listed = subprocess.check_output(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, text=True
-    )
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file():
-            (clone / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, clone / name)
-    params = (clone / "params.yaml").read_text(encoding="utf-8")
-    for before, after in SMALL.items():
-        assert before in params
-        params = params.replace(before, after)
-    (clone / "params.yaml").write_text(params, encoding="utf-8")
-    (clone / "dvc.lock").unlink(missing_ok=True)
-    in_clone(clone, "git", "init", "--quiet")
-    return clone
 
 
 @pytest.fixture(scope="module")
 def rebuilt(tmp_path_factory: pytest.TempPathFactory) -> Path:
     clone = small_clone(tmp_path_factory.mktemp("rebuilt"))
     in_clone(clone, "dvc", "repro")
-    in_clone(clone, "git", "add", ".")
-    identity = ("-c", "user.name=test", "-c", "user.email=test@localhost")
-    in_clone(clone, "git", *identity, "commit", "--quiet", "-m", "small")
+    commit(clone)
     return clone
 
 
@@ -112,13 +63,13 @@ def test_another_threshold_trains_nothing_and_going_back_runs_nothing_long(rebui
 
     assert "rule: equal_error" in before
     params.write_text(before.replace("rule: equal_error", "rule: sigma"), encoding="utf-8")
-    changed = in_clone(rebuilt, "dvc", "repro")
+    changed = in_clone(rebuilt, "dvc", "repro", "calibrate")
     assert "Running stage 'calibrate@autoencoder'" in changed
     assert "Running stage 'train" not in changed
     assert detector.read_bytes() != fitted
 
     params.write_text(before, encoding="utf-8")
-    back = in_clone(rebuilt, "dvc", "repro")
+    back = in_clone(rebuilt, "dvc", "repro", "calibrate")
     assert "Stage 'calibrate@autoencoder' is cached" in back
     assert detector.read_bytes() == fitted
 
@@ -194,24 +145,8 @@ def test_a_rebuild_from_nothing_elsewhere_gives_the_same_bytes(
     assert (rebuilt / "dvc.lock").read_bytes() == (other / "dvc.lock").read_bytes()
 
 
-def test_the_demo_runs_where_git_knows_no_user_and_can_be_undone(rebuilt: Path) -> None:
-    environment = rebuilt / ".venv"
-    environment.mkdir()
-    (environment / "ready").touch()
-    assert "user.name" not in in_clone(rebuilt, "git", "config", "--list")
-    (rebuilt / "params.yaml").write_text(
-        (rebuilt / "params.yaml").read_text(encoding="utf-8") + "# changed\n", encoding="utf-8"
-    )
-    shown = in_clone(rebuilt, "make", "demo", "DEMO_SOURCE=synthetic:60")
-    assert "best.auroc" in shown
-    assert "demo" in in_clone(rebuilt, "dvc", "exp", "list", "--name-only")
-    assert json.loads((rebuilt / "metrics/dataset.json").read_text())["files"]["train"] == 60
-    in_clone(rebuilt, "make", "restore")
-    assert not in_clone(rebuilt, "git", "status", "--porcelain")
-
-
 def test_a_grid_is_compared_in_a_narrow_table_and_trains_each_model_once(rebuilt: Path) -> None:
-    (rebuilt / ".venv").mkdir(exist_ok=True)
+    (rebuilt / ".venv").mkdir()
     (rebuilt / ".venv/ready").touch()
     shown = in_clone(rebuilt, "make", "compare", "LATENTS=16,24", "CHANNELS=8")
     table = [line for line in shown.splitlines() if line.startswith("|")]
@@ -225,8 +160,7 @@ def test_a_grid_is_compared_in_a_narrow_table_and_trains_each_model_once(rebuilt
 def test_the_artifact_is_fetched_by_its_name_and_classifies_on_its_own(
     rebuilt: Path, tmp_path: Path
 ) -> None:
-    identity = ("-c", "user.name=test", "-c", "user.email=test@localhost")
-    in_clone(rebuilt, "git", *identity, "tag", "-a", "detector@v1.0.0", "-m", "first")
+    in_clone(rebuilt, "git", *IDENTITY, "tag", "-a", "detector@v1.0.0", "-m", "first")
     folder = tmp_path / "elsewhere"
     folder.mkdir()
     in_clone(folder, "dvc", "artifacts", "get", str(rebuilt), "detector", "--out", "model")

@@ -13,14 +13,13 @@ import pytest
 import yaml
 from PIL import Image
 
-from tests.test_rebuild import in_clone
+from tests.clones import commit, copy_project, in_clone
 from tests.wells_files import ROOT
 from tools import review_page
 from tools.review import changes_of, points_of
 from tools.review_page import Change, Chart, LabelChange, Pair, Review, as_html, as_markdown
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-IDENTITY = ("-c", "user.name=test", "-c", "user.email=test@localhost")
 SPEC: dict[str, Any] = {
     "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
     "data": {
@@ -140,16 +139,9 @@ def test_names_cannot_break_out_of_the_page() -> None:
 def reviewed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clone of the committed state with a changed parameter, metric, label, plot and picture."""
     clone = tmp_path_factory.mktemp("reviewed") / "clone"
-    listed = subprocess.check_output(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, text=True
-    )
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file():
-            (clone / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, clone / name)
+    copy_project(clone)
     in_clone(clone, "git", "init", "--quiet", "--initial-branch", "main")
-    in_clone(clone, "git", "add", ".")
-    in_clone(clone, "git", *IDENTITY, "commit", "--quiet", "-m", "before")
+    commit(clone)
 
     params = yaml.safe_load((clone / "params.yaml").read_text(encoding="utf-8"))
     params["train"]["epochs"] += 1

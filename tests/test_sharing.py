@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.clones import ROOT, commit, in_clone, tiny_clone
 from tests.pages import fenced_commands
-from tests.test_rebuild import ROOT, in_clone
-from tests.tiny_pipeline import commit, tiny_clone
 
 pytestmark = pytest.mark.slow
 

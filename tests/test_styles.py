@@ -2,7 +2,6 @@
 
 import math
 import subprocess
-import sys
 from itertools import islice, product
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from stages.bayes.styles import (
 from stages.bayes.styles_summary import agreement, entropy, extremes
 from stages.common.errors import InputError
 from stages.common.params import load_params
+from tests.processes import run_module
 from tests.wells_files import ROOT
 
 TOY: Counts = {"hat": {"cap": 3, "none": 1}, "coat": {"red": 0, "blue": 2, "grey": 2}}
@@ -234,13 +234,7 @@ def test_missing_counts_are_refused(tmp_path: Path) -> None:
 
 def run_tool(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command on the project's own counts."""
-    return subprocess.run(
-        [sys.executable, "-m", "tools.style", *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run_module("tools.style", *arguments, folder=ROOT)
 
 
 def test_the_command_prints_styles_with_what_is_given_and_their_probability() -> None:

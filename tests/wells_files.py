@@ -1,9 +1,7 @@
 """Tiny made-up archives and images, changed params, and stages run on their own."""
 
 import io
-import os
 import subprocess
-import sys
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +9,8 @@ from typing import Any
 
 import yaml
 from PIL import Image
+
+from tests.processes import run_module
 
 ROOT = Path(__file__).parents[1]
 OLD = b"the archive of an earlier run"
@@ -73,16 +73,7 @@ def params_with(changes: dict[str, Any]) -> str:
 def run_stage(name: str, folder: Path, changes: dict[str, Any]) -> subprocess.CompletedProcess[str]:
     """Run a stage in a folder with changed params."""
     (folder / "params.yaml").write_text(params_with(changes), encoding="utf-8")
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    environment.pop("WELLS_ARCHIVE", None)
-    return subprocess.run(
-        [sys.executable, "-m", f"stages.{name}"],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run_module(f"stages.{name}", folder=folder)
 
 
 def message_of(failed: subprocess.CompletedProcess[str]) -> str:
