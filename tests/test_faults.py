@@ -4,7 +4,6 @@ import fcntl
 import os
 import pty
 import re
-import resource
 import shutil
 import signal
 import subprocess
@@ -28,7 +27,7 @@ from stages.common.pictures import save_figure, save_picture
 from stages.wells import networks
 from stages.wells.archive import write_canonical
 from tests.clones import BIN, IDENTITY, ROOT, copy_project
-from tests.processes import UNLIMITED, limit_files, run_module
+from tests.processes import UNLIMITED, full_disk, limit_files, run_module
 from tests.wells_files import LAYOUT, message_of, params_with
 
 pytestmark = pytest.mark.slow
@@ -301,17 +300,6 @@ def save_drawing(path: Path) -> None:
 
 def noise() -> Image.Image:
     return Image.fromarray(np.random.default_rng(0).integers(256, size=(99, 99, 3), dtype=np.uint8))
-
-
-@contextmanager
-def full_disk(size: int) -> Iterator[None]:
-    """Let no file be written beyond so many bytes."""
-    before, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
-    limit_files(size)
-    try:
-        yield
-    finally:
-        limit_files(before)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from stages.common.errors import InputError
 from stages.wells import fetch
 from stages.wells.archive import read_wells
 from stages.wells.fetch import fetch_archive
+from tests.processes import full_disk
 from tests.wells_files import LAYOUT, OLD, ROOT, message_of, run_stage, unpack, zip_of
 
 DRIVE_ID = "1DHuQ3DBsgab6NtZIZfAKUHS2rW3-vmtb"
@@ -265,6 +266,20 @@ def test_what_a_server_cannot_go_on_from_is_dropped_and_the_next_call_begins_ane
     assert left_overs(target) == []
     fetch_archive(f"{server.url}/wells.zip", target)
     assert fetched(target, LARGE)
+
+
+def test_a_full_disk_is_not_taken_for_the_networks_fault(server: Server, target: Path) -> None:
+    server.answers["/wells.zip"] = [give(LARGE_ZIP)]
+    with full_disk(CUT):
+        message = refusal(f"{server.url}/wells.zip", target)
+    assert "can't be written: File too large" in message
+    assert "network" not in message
+
+
+def test_a_place_that_is_no_folder_is_told(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "data").write_bytes(b"a file")
+    with pytest.raises(InputError, match=r"data/download\.zip can't be written: File exists"):
+        fetch_archive(f"{server.url}/wells.zip", tmp_path / "data" / "wells.zip")
 
 
 def test_a_drive_link_is_downloaded_past_the_confirm_page(drive: Server, target: Path) -> None:

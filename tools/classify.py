@@ -73,7 +73,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return
     if failed:
-        raise InputError(f"{failed} photos could not be read; their rows say why")
+        raise InputError(f"photos that could not be read: {failed}; their rows say why")
 
 
 def classify(

@@ -1,6 +1,7 @@
 """Where the wells come from: Google Drive, any other URL, a local zip or folder, or drawn ones."""
 
 import os
+from errno import EACCES, EDQUOT, EEXIST, EFBIG, ENOSPC, ENOTDIR, EROFS
 from pathlib import Path
 
 import gdown
@@ -14,6 +15,7 @@ from stages.wells import archive, synthetic
 STAND_IN = "WELLS_ARCHIVE"
 SYNTHETIC = "synthetic"
 RETRIES = 5
+DISK_ERRORS = {EACCES, EDQUOT, EEXIST, EFBIG, ENOSPC, ENOTDIR, EROFS}
 TIMEOUT_SECONDS = 60.0
 
 
@@ -64,12 +66,14 @@ def _copy(source: Path, target: Path, named_by: str) -> None:
 
 def _download(url: str, target: Path) -> None:
     """Download a URL, going on where an earlier try broke off."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # gdown takes a file of this name for one that is complete.
-    target.unlink(missing_ok=True)
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # gdown takes a file of this name for one that is complete.
+        target.unlink(missing_ok=True)
         gdown.download(url, str(target), resume=True, retries=RETRIES, timeout=TIMEOUT_SECONDS)
     except (DownloadError, requests.RequestException, OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+            raise InputError(f"{target} can't be written: {error.strerror}") from None
         # A cause is the network's fault, an error of retrieval comes before any byte of the file.
         # What is left says that the server can't go on where an earlier try broke off.
         refused = isinstance(error, DownloadError) and error.__cause__ is None
