@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from stages.common.errors import InputError
 from stages.common.files import (
     read_arrays,
+    read_yaml,
     replacing,
     sha256_of,
     write_arrays,
@@ -201,3 +202,9 @@ def test_sha256_is_that_of_the_standard(tmp_path: Path) -> None:
 def test_sha256_of_a_missing_file_is_refused_by_its_name(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"missing\.zip can't be read"):
         sha256_of(tmp_path / "missing.zip")
+
+
+def test_yaml_may_have_twenty_levels(tmp_path: Path) -> None:
+    path = tmp_path / "values.yaml"
+    path.write_text("[" * 20 + "1" + "]" * 20, encoding="utf-8")
+    assert repr(read_yaml(path)).strip("[]") == "1"

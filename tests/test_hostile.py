@@ -244,6 +244,7 @@ WRONG = {
     "itself": ("&a {x: *a}", r"in place of \*a"),
     "deep": ("[" * MAX_YAML_BYTES, "more than 20 levels"),
     "deep blocks": ("- " * 20_000, "more than 20 levels"),
+    "a level too deep": ("[" * 21 + "]" * 21, "more than 20 levels"),
     "large": ("#" * MAX_YAML_BYTES + "\n", "more than 65,536 bytes"),
     "empty number": ("a: {b: !!int ''}", "can't be read as YAML"),
     "no boolean": ("a: {b: !!bool x}", "can't be read as YAML"),

@@ -161,6 +161,15 @@ def test_a_training_avatar_is_judged_by_all_others() -> None:
     assert others[blue] < everyone[blue] - 1
 
 
+def test_what_others_say_of_an_avatar_depends_on_no_order() -> None:
+    turned = AvatarSet(TRAINING.avatars[::-1], TRAINING.attributes, TRAINING.styles[::-1])
+    said = [
+        inference.log_evidence_from_others(Styled.fit(given, MODEL, SMOOTHING), given.avatars)
+        for given in (TRAINING, turned)
+    ]
+    assert said[1][::-1] == pytest.approx(said[0])
+
+
 def test_evidence_that_repeats_itself_is_weighed_down() -> None:
     rng = np.random.default_rng(1)
     truth = rng.integers(2, size=200)
