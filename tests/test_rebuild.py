@@ -11,6 +11,11 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageOps
 
+from stages.common.files import read_arrays
+from stages.common.params import load_params
+from stages.wells.descriptions import Box
+from stages.wells.detector import load_detector
+from stages.wells.scores import Ellipse, fit_reference, obstruction
 from tests.clones import IDENTITY, ROOT, commit, in_clone, small_clone
 
 pytestmark = pytest.mark.slow
@@ -49,6 +54,20 @@ def test_a_rebuild_measures_every_score_on_hard_cases_too(rebuilt: Path) -> None
     assert validation["best"] == validation["autoencoder"]["detector"]
     kinds = {"normal", "covered", "contrast", "spill", "spill_covered", "empty", "empty_covered"}
     assert all(set(figures["right"]) == kinds for figures in validation["mnad"].values())
+
+
+def test_training_wells_say_which_test_wells_are_in_clear_view(rebuilt: Path) -> None:
+    places = load_params(rebuilt / "params.yaml").scores
+    centre, box = Ellipse(**places.centre.model_dump()), Box(**places.box.model_dump())
+    (train,) = read_arrays(rebuilt / "data/wells/train.npz", "images")
+    test, labels = read_arrays(rebuilt / "data/wells/test.npz", "images", "labels")
+    detector = load_detector(rebuilt / "models/autoencoder/detector.json")
+    assert detector.reference == fit_reference(train, centre, box)
+    clear = obstruction(test, detector.reference) <= detector.obstruction_threshold
+    detection = json.loads((rebuilt / "metrics/detection.json").read_text())
+    found = detection["autoencoder"]["detector"]["clear_view"]
+    assert found["spills"] == (clear & labels).sum()
+    assert found["normals"] == (clear & ~labels).sum()
 
 
 def test_nothing_runs_where_nothing_changed(rebuilt: Path) -> None:

@@ -64,7 +64,7 @@ class Change(NamedTuple):
         """Tell whether the metric only details another one, or nothing says what is better."""
         *above, key = self.name.split(".")
         known = key in HIGHER_IS_BETTER | LOWER_IS_BETTER
-        return not known or self.file == "seeds" or not DETAILS.isdisjoint(above)
+        return not known or not DETAILS.isdisjoint(above)
 
     def arrow(self) -> str:
         """Give the direction and what it means."""
