@@ -75,14 +75,14 @@ quick: $(VENV)/ready ## lint, types and the tests that take no minute together
 	mypy
 	$(PYTEST) -m "not slow"
 
-test: $(VENV)/ready ## lint, types and all tests
+test: $(VENV)/ready ## lint, types and all tests, with the coverage of the code
 	ruff check
 	ruff format --check
 	mypy
-	$(PYTEST)
+	$(PYTEST) --cov
 
 clean: ## remove the environment and every cache; data, models and results stay
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .coverage dvc_plots review
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .coverage* dvc_plots review
 
 $(VENV)/ready: requirements.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 …")'

@@ -83,12 +83,14 @@ if any(word.startswith("stages.") for word in sys.orig_argv):
 
 
 def environment_of(changes: Mapping[str, str]) -> dict[str, str]:
-    """Give an environment without this machine's settings of Git, that writes no byte code.
+    """Give an environment without this machine's settings of Git and without a stand-in archive.
 
-    Byte code is the interpreter's: it would be cut off too where a disk ends early.
+    Nothing but the stage writes: byte code and measures of coverage would be cut off too where a
+    disk ends early.
     """
+    foreign = ("COVERAGE", "WELLS_ARCHIVE")
     return {
-        **{key: value for key, value in os.environ.items() if key != "WELLS_ARCHIVE"},
+        **{key: value for key, value in os.environ.items() if not key.startswith(foreign)},
         "PATH": f"{BIN}:{os.environ['PATH']}",
         "GIT_CONFIG_GLOBAL": "/dev/null",
         "GIT_CONFIG_NOSYSTEM": "1",
