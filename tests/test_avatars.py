@@ -306,6 +306,7 @@ def test_without_avatars_the_command_says_how_to_get_them(drawn: Path, tmp_path:
     assert "dvc repro" in message_of(avatar_tool(tmp_path, "--out", "out"))
 
 
+@pytest.mark.slow
 def test_measures_are_of_every_generator(drawn: Path) -> None:
     done = run_stage("measure_avatars", drawn, FEW)
     assert done.returncode == 0, done.stderr

@@ -216,6 +216,7 @@ def test_readme_tells_the_committed_figures_of_avatars() -> None:
 
 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="not an x86 machine")
+@pytest.mark.slow
 def test_stages_compute_alike_whatever_else_the_machine_could_do() -> None:
     code = (
         "import stages.train, os, torch; "
