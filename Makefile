@@ -4,12 +4,12 @@ DEMO_SOURCE := synthetic
 SEEDS := 0 1 2 3 4
 BASE := main
 LATENTS := 16,32
-# A module of tests stays in one process, for its tests share what was built for them.
-PYTEST := pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 CHANNELS := 8,32
 # What is worth comparing, of all the columns that `dvc exp show` knows: parameters, and figures on
 # the validation cases, by which alone is chosen.
 COLUMNS := ^Experiment$$|models.autoencoder.latent$$|models.mnad.channels$$|detector.(model|rule)$$|^validation.(autoencoder.coarse_mse|mnad.coarse_mse|best).auroc$$
+# A module of tests stays in one process, for its tests share what was built for them.
+PYTEST := pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 COMMITTED := params.yaml dvc.lock metrics plots data/generated
 
 # Stages run as `python -m …`: the environment's own Python must come first.
