@@ -16,7 +16,7 @@ from PIL import Image
 from tests.clones import commit, copy_project, in_clone
 from tests.wells_files import ROOT
 from tools import review_page
-from tools.review import changes_of, points_of
+from tools.review import before_and_now, changes_of, points_of
 from tools.review_page import Change, Chart, LabelChange, Pair, Review, as_html, as_markdown
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
@@ -91,6 +91,31 @@ def test_only_values_that_differ_are_changes() -> None:
 def test_a_charts_points_are_compared_by_revision() -> None:
     assert points_of(SPEC, "main") == [{"x": 1, "y": 3}]
     assert points_of(SPEC, "workspace") == [{"x": 1, "y": 2}]
+
+
+def test_a_chart_shows_what_was_before_first() -> None:
+    shown = before_and_now(SPEC, "main")["data"]["values"]
+    assert shown == [{"rev": "before", "x": 1, "y": 3}, {"rev": "now", "x": 1, "y": 2}]
+    assert points_of(SPEC, "main") == [{"x": 1, "y": 3}]
+
+
+def test_a_change_of_everything_still_fits_a_comment_and_a_page() -> None:
+    name = "validation.autoencoder.right.spill_covered.balanced_accuracy"
+    photo = np.zeros((3, 32, 48), dtype=np.uint8)
+    label = LabelChange("autoencoder", f"{'a' * 36}.jpg", "spill", "normal", "spill", photo)
+    everything = a_review(
+        params=[Change("", name, 12.5, 13.5)] * 999,
+        metrics=[Change("detection", name, 0.9, 0.95), Change("", "best.tpr", 0.9, 0.95)] * 999,
+        data=[("modified", "models/autoencoder/network.safetensors")] * 999,
+        labels=[label] * 9999,
+        pairs=[Pair("plots/detection/autoencoder/reconstructions.png", None, None)] * 999,
+    )
+    text, page = as_markdown(everything), as_html(everything)
+    assert len(text) < 65_536
+    assert text.count("now right") == 80
+    assert "and 9919 more" in text
+    assert page.count('<img alt="the well"') == 200
+    assert "and 9799 more" in page
 
 
 def test_markdown_holds_every_change_and_folds_the_details() -> None:
@@ -278,7 +303,7 @@ def test_plots_of_dvc_hold_the_library_that_draws_them(reviewed: Path) -> None:
         pytest.skip("drawn but not looked at: chromium is missing")
     title, messages = browsed(reviewed / "dvc_plots/index.html")
     images, failed, charts = map(int, title.split())
-    assert (failed, charts) == (0, 4)
+    assert (failed, charts) == (0, 5)
     assert images > 30
     assert not messages
 

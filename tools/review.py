@@ -107,7 +107,7 @@ def changed_plots(plots: Mapping[str, Any], base: str) -> tuple[list[Chart], lis
         if parts[0]["type"] == "vega":
             spec = parts[0]["content"]
             if points_of(spec, "workspace") != points_of(spec, base):
-                charts.append(Chart(name, spec))
+                charts.append(Chart(name, before_and_now(spec, base)))
         else:
             found = {part["revisions"][0]: Path(part["url"]).read_bytes() for part in parts}
             now = found.pop("workspace", None)
@@ -124,6 +124,18 @@ def points_of(spec: Mapping[str, Any], revision: str) -> list[dict[str, Any]]:
         for point in spec["data"]["values"]
         if point["rev"] == revision
     ]
+
+
+def before_and_now(spec: Mapping[str, Any], base: str) -> dict[str, Any]:
+    """Give a chart of both revisions that shows the points of `base` first and calls them so."""
+    titles = {base: "before", "workspace": "now"}
+    values = [
+        {**point, "rev": title}
+        for revision, title in titles.items()
+        for point in spec["data"]["values"]
+        if point["rev"] == revision
+    ]
+    return {**spec, "data": {"values": values}}
 
 
 def changed_labels(base: str) -> list[LabelChange]:

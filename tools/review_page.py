@@ -32,6 +32,8 @@ LOWER_IS_BETTER = {
 }
 # Parts of a metric's path that only detail another one.
 DETAILS = {"attributes", "distinct", "kinds", "right", "tpr_interval", "tnr_interval", "unweighed"}
+# GitHub takes 65,536 characters for a comment; a page of thousands of photos is read by nobody.
+MARKDOWN_ROWS, PAGE_WELLS = 80, 200
 MAGNIFICATION = 4
 STYLE = """
 body { font: 16px/1.45 system-ui, sans-serif; max-width: 1200px; margin: 2em auto; padding: 0 1em }
@@ -233,7 +235,12 @@ def _markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
         return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
     found = [line(row) for row in rows]
-    return "\n".join([line(head), line(["---"] * len(head)), *found]) if found else ""
+    shown = "\n".join([line(head), line(["---"] * len(head)), *found[:MARKDOWN_ROWS]])
+    return shown + _left_out(len(found) - MARKDOWN_ROWS) if found else ""
+
+
+def _left_out(count: int) -> str:
+    return f"\n\nand {count} more" if count > 0 else ""
 
 
 def _folded(title: str, text: str) -> str:
@@ -262,7 +269,7 @@ def _class(cell: str) -> str:
 
 def _wells(labels: Sequence[LabelChange]) -> str:
     figures = []
-    for one in labels:
+    for one in labels[:PAGE_WELLS]:
         verdict = one.verdict()
         figures.append(
             f"<figure>{_thumbnail(one.image)}<figcaption>{html.escape(one.model)}: "
@@ -270,7 +277,8 @@ def _wells(labels: Sequence[LabelChange]) -> str:
             f"{html.escape(one.before)}, <span{_class(verdict)}>{verdict}</span>"
             "</figcaption></figure>"
         )
-    return f'<div class="wells">{"".join(figures)}</div>' if figures else ""
+    left_out = _left_out(len(labels) - PAGE_WELLS)
+    return f'<div class="wells">{"".join(figures)}</div>{left_out}' if figures else ""
 
 
 def _thumbnail(image: Images | None) -> str:
