@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 from PIL import Image, ImageOps
 
 from stages.common.files import read_arrays
@@ -20,13 +21,34 @@ from tests.clones import IDENTITY, ROOT, commit, in_clone, small_clone
 
 pytestmark = pytest.mark.slow
 
+# As in a folder `sitecustomize.py`, which Python reads when it starts: a stage tells what it opens
+# in the folder in which it runs. (Not networks: safetensors opens them outside of Python.)
+RECORDING = """\
+import os, sys
+
+def record(event, arguments):
+    if event != "open" or not isinstance(arguments[0], (str, bytes, os.PathLike)):
+        return
+    path = os.path.relpath(os.path.abspath(os.fsdecode(arguments[0])))
+    _, mode, flags = arguments
+    how = "writes" if set(mode or "") & set("wax+") or flags & os.O_WRONLY else "reads"
+    if not path.startswith(".."):
+        os.write(log, f"{stage}\t{how}\t{path}\\n".encode())
+
+if any(word.startswith("stages.") for word in sys.orig_argv):
+    stage = " ".join(sys.orig_argv[1:])
+    log = os.open(os.environ["OPENED"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    sys.addaudithook(record)
+"""
 SCORES = {"mse", "centre_mse", "coarse_mse", "appearance", "texture", "detector"}
 
 
 @pytest.fixture(scope="module")
 def rebuilt(tmp_path_factory: pytest.TempPathFactory) -> Path:
     clone = small_clone(tmp_path_factory.mktemp("rebuilt"))
-    in_clone(clone, "dvc", "repro")
+    (clone.parent / "sitecustomize.py").write_text(RECORDING, encoding="utf-8")
+    told = f"PYTHONPATH={clone.parent}", f"OPENED={clone.parent / 'opened.tsv'}"
+    in_clone(clone, "env", *told, "dvc", "repro")
     commit(clone)
     return clone
 
@@ -68,6 +90,27 @@ def test_training_wells_say_which_test_wells_are_in_clear_view(rebuilt: Path) ->
     found = detection["autoencoder"]["detector"]["clear_view"]
     assert found["spills"] == (clear & labels).sum()
     assert found["normals"] == (clear & ~labels).sum()
+
+
+def test_a_stage_reads_what_it_declares_and_writes_what_it_declares(rebuilt: Path) -> None:
+    lines = (rebuilt.parent / "opened.tsv").read_text(encoding="utf-8").splitlines()
+    opened: dict[str, dict[str, set[str]]] = {}
+    for command, how, path in (line.split("\t") for line in lines):
+        # Byte code stands for its source, a file that is not yet in its place for the one to come.
+        name = re.sub(r"__pycache__/(\w+)\.cpython.*", r"\1.py", path)
+        name = re.sub(r"(^|/)\.([^/]+)\.\w+\.part$", r"\1\2", name)
+        opened.setdefault(command, {"reads": set(), "writes": set()})[how].add(name)
+    lock = yaml.safe_load((rebuilt / "dvc.lock").read_text(encoding="utf-8"))["stages"]
+    assert opened.keys() == {stage["cmd"].removeprefix("python ") for stage in lock.values()}
+    for stage in lock.values():
+        reads, writes = opened[stage["cmd"].removeprefix("python ")].values()
+        deps, outs = ({one["path"] for one in stage[kind]} for kind in ("deps", "outs"))
+        unseen = {dep for dep in deps if dep.endswith(".safetensors")} | {"requirements.txt"}
+        code = {name for name in reads | writes if name.endswith(".py")}
+        written = writes - code
+        assert code | reads - written == deps - unseen | {"params.yaml"}, stage["cmd"]
+        assert all(any(Path(name).is_relative_to(out) for out in outs) for name in written)
+        assert all(any(Path(name).is_relative_to(out) for name in written) for out in outs)
 
 
 def test_nothing_runs_where_nothing_changed(rebuilt: Path) -> None:
