@@ -310,22 +310,7 @@ tagged = st.builds(
     "{}: {{{}: !!{} '{}'}}".format,
     st.sampled_from(["seed", "images"]),
     st.text("ab", min_size=1, max_size=2),
-    st.sampled_from(
-        [
-            "int",
-            "float",
-            "bool",
-            "null",
-            "timestamp",
-            "binary",
-            "set",
-            "omap",
-            "pairs",
-            "str",
-            "seq",
-            "map",
-        ]
-    ),
+    st.sampled_from(TAGS),
     st.text("019-:.TZ xob_+e", max_size=8),
 )
 

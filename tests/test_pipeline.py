@@ -251,6 +251,50 @@ def test_readme_tells_the_committed_figures_of_avatars() -> None:
     assert f"power of {inferred['weight_of_evidence']:.3f}," in readme
 
 
+def both(rates: dict[str, Any], figure: str | None = None, between: str = " / ") -> str:
+    """Give a true positive and a true negative rate, or a figure of each, as the README does."""
+    return between.join(f"{rates[r][figure] if figure else rates[r]:.3f}" for r in ("tpr", "tnr"))
+
+
+def test_readme_tells_the_committed_figures_in_its_sentences() -> None:
+    detection, seeds, latent = map(metrics_of, ("detection", "seeds", "latent"))
+    validation, split = metrics_of("validation")["validation"], metrics_of("dataset")["split"]
+    best, drawn, spread = detection["best"], validation["autoencoder"], seeds["best"]
+    clear, kinds = best["clear_view"], best["kinds"]
+    found = {name: round(kind["tpr"] * kind["count"]) for name, kind in kinds.items()}
+    alarms = round((1 - best["tnr"]) * metrics_of("dataset")["files"]["test_normal"])
+    clear_alarms = round((1 - clear["tnr"]) * clear["normals"])
+    pure = [f"{100 * latent[model]['spills_in_pure_clusters']:.0f} %" for model in MODELS]
+    assert clear["tpr"] == 1
+    sentences = [
+        f"It finds {100 * spread['tpr']['mean']:.1f} % of the spills and passes "
+        f"{100 * spread['tnr']['mean']:.1f} % of the normal wells (mean of five seeds)",
+        f"from {split['holdout']} held-out normals and {split['spills']} known spills",
+        f"together reach {both(spread, 'mean')} (TPR / TNR, mean of five seeds) with an AUROC of "
+        f"{spread['auroc']['mean']:.3f}",
+        f"(AUROC {seeds['autoencoder']['coarse_mse']['auroc']['mean']:.3f})",
+        f"`equal_error` gives {both(seeds['autoencoder']['coarse_mse'], 'mean')},",
+        f"detector reaches {both(seeds['mnad']['detector'], 'mean')}, without it "
+        f"{both(seeds['autoencoder']['detector'], 'mean')}.",
+        f"{found['streak']} of {kinds['streak']['count']} streaks of metal and "
+        f"{found['empty']} of {kinds['empty']['count']} empty wells",
+        f"Of {alarms} false alarms {alarms - clear_alarms} have an obstructed view",
+        f"Of the {clear['spills'] + clear['normals']:,} photos whose view is clear, it finds all "
+        f"{clear['spills']} spills and raises {clear_alarms} false alarms in {clear['normals']:,} "
+        f"normal wells (TNR {clear['tnr']:.3f})",
+        f"{both(drawn['detector'])} for `appearance` and `texture` together, "
+        f"{both(drawn['appearance'])} and {both(drawn['texture'])} for either alone, "
+        f"{both(validation['mnad']['detector'])} with `memory`",
+        f"place explains {100 * latent['mnad']['position_share']:.0f} % of the variance",
+        f"hold {' and '.join(pure)} of all spills in clusters",
+        f"appearance and texture, 32×48, mean of five seeds | {both(spread, 'mean', ' | ')} |",
+        f"with its memory, mean of five seeds | {both(seeds['mnad']['detector'], 'mean', ' | ')} |",
+        f"over all {metrics_of('styles')['styles']['number']:,} styles",
+    ]
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert [sentence for sentence in sentences if sentence not in readme] == []
+
+
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="not an x86 machine")
 @pytest.mark.slow
 def test_stages_compute_alike_whatever_else_the_machine_could_do() -> None:
