@@ -100,6 +100,11 @@ def environment_of(changes: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def heed_interrupts() -> None:
+    """Let this process be interrupted, also where the tests run in the background and are not."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def started(folder: Path, *command: str, **changes: str) -> subprocess.Popen[str]:
     """Start a command in a folder, as the head of its own group of processes."""
     return subprocess.Popen(
@@ -109,6 +114,7 @@ def started(folder: Path, *command: str, **changes: str) -> subprocess.Popen[str
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        preexec_fn=heed_interrupts,
         start_new_session=True,
     )
 
@@ -361,6 +367,7 @@ def test_an_interrupt_ends_work_at_once_and_in_a_line(repository: Path) -> None:
         cwd=repository,
         env=environment_of({}),
         stderr=standard_error,
+        preexec_fn=heed_interrupts,
     )
     os.close(standard_error)
     said, since = b"", 0.0

@@ -49,7 +49,7 @@ def test_a_number_may_be_written_with_an_exponent(written: str, tmp_path: Path) 
         ("dataset.sha256", "abc"),
         ("dataset.sha256", "G" * 64),
         ("images", 32),
-        ("images.height", 30),
+        ("images.height", 36),
         ("images.height", 8),
         ("images.width", 512),
         ("split.holdout", 0),

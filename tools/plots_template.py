@@ -19,7 +19,11 @@ VEGA_LITE = "5.21"
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Plots</title>
 <link rel="icon" href="data:,">{refresh_tag}
-<style>body { font: 16px sans-serif; margin: 2em } table { border-spacing: 15px }</style>
+<style>
+body { font: 16px sans-serif; margin: 2em }
+table { border-spacing: 15px }
+img { max-width: 44vw; height: auto }
+</style>
 <script>VEGA</script></head>
 <body>
 {plot_divs}
