@@ -15,7 +15,9 @@ import yaml
 from PIL import Image
 
 from stages.bayes.avatars import as_avatar, as_letters, load_avatars, read_avatars, save_avatars
+from stages.bayes.avatars_summary import of_holdout
 from stages.bayes.drawing import HEIGHT, OPTIONS, WIDTH, draw_avatar
+from stages.bayes.places import Poly
 from stages.bayes.styles import load_counts
 from stages.common.errors import InputError
 from tests.avatar_files import dressed, painted
@@ -346,6 +348,17 @@ def test_avatars_without_styles_are_learnt_from_by_all_but_style(tmp_path: Path)
     assert "held_out_bits_per_dimension" not in found["tree"]
     assert found["source"]["holdout"] == 0
     assert "have no styles" in message_of(run_stage("infer_styles", tmp_path, changes))
+
+
+def test_held_out_bits_are_told_with_the_standard_error_of_their_mean() -> None:
+    training, holdout = painted("rr", "bb"), painted("rr", "rg")
+    generator = Poly.fit(training, np.uint32)
+    found = of_holdout(generator, training, holdout, 0.1, np.uint32)
+    # Of two pixels with four channels each; the smoothing is that of 0.1 avatars beside two.
+    one, other = -generator.log_probability(holdout, 0.1 / 2.1) / (8 * np.log(2))
+    assert found["held_out_bits_per_dimension"] == pytest.approx((one + other) / 2)
+    assert found["held_out_bits_per_dimension_error"] == pytest.approx(abs(one - other) / 2)
+    assert found["unseen_share"] == 1 / 4
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason=f"{REAL} is missing")

@@ -202,6 +202,12 @@ def test_rates_of_a_part_count_only_its_images() -> None:
     assert found["tnr_interval"] == wilson_interval(outcomes(0, 1))
 
 
+def test_an_image_of_a_part_at_the_threshold_is_called_a_spill() -> None:
+    found = rates_of_part(SCORES, LABELS, LABELS | ~LABELS, 2)
+    assert found["tnr"] == 1 / 2
+    assert found["tpr"] == pytest.approx(2 / 3)
+
+
 def test_a_rate_of_which_a_part_has_no_image_is_left_out() -> None:
     assert rates_of_part(SCORES, LABELS, ~LABELS, 1.5) == {
         "spills": 0,

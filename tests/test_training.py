@@ -8,6 +8,7 @@ import torch
 
 from stages.common.errors import InputError
 from stages.wells import networks, training
+from stages.wells.autoencoder import Autoencoder
 from stages.wells.images import Images
 from stages.wells.network import Network
 from stages.wells.training import Epoch, choose_device, mean_squared_error, reconstruct
@@ -61,6 +62,16 @@ def train(
 def same_weights(one: Network, other: Network) -> bool:
     others = other.state_dict()
     return all(torch.equal(weight, others[name]) for name, weight in one.state_dict().items())
+
+
+def test_a_longer_gradient_is_cut_to_a_length_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    loss = Autoencoder.loss
+    monkeypatch.setattr(
+        Autoencoder, "loss", lambda self, images: (1e6 * loss(self, images)[0], images)
+    )
+    network, _ = train(epochs=1)
+    gradients = [p.grad.flatten() for p in network.parameters() if p.grad is not None]
+    assert float(torch.cat(gradients).norm()) == pytest.approx(1)
 
 
 def test_the_same_seed_gives_bit_identical_weights_and_history() -> None:
