@@ -55,13 +55,13 @@ seeds: repro ## the figures' spread over five seeds, by DVC's experiment queue: 
 	WELLS_ARCHIVE='$(CURDIR)/data/raw/wells.zip' dvc exp run --run-all
 	python -m tools.seeds $(SEEDS)
 
-compare: $(VENV)/ready repro ## a grid of latent sizes by DVC's queue, and a table of all experiments
+compare: $(VENV)/ready repro ## a grid of latent sizes by DVC's queue, and a table of them
 	dvc exp run --queue --set-param 'models.autoencoder.latent=$(LATENTS)' \
 		--set-param 'models.mnad.channels=$(CHANNELS)' validate
 	WELLS_ARCHIVE='$(CURDIR)/data/raw/wells.zip' dvc exp run --run-all
 	@$(MAKE) --no-print-directory show
 
-show: $(VENV)/ready ## all experiments in a narrow table: parameters and what to choose by
+show: $(VENV)/ready ## this commit's experiments in a narrow table: parameters and what to choose by
 	@dvc exp show --md --drop '.*' --keep '$(COLUMNS)'
 
 review: $(VENV)/ready ## what changed since BASE=main: review/report.md and review/report.html

@@ -23,7 +23,7 @@ OWN_AVATARS = (
 )
 SHOW = (
     "dvc exp show --drop '.*' "
-    "--keep 'Experiment|validation.best.(tpr|tnr)$|best.(tpr|tnr)$|detector.rule'"
+    "--keep 'Experiment|mnad.items|detector.rule|(best|mnad.detector).(tpr|tnr)$'"
 )
 FIVE = "^5 avatars in new"
 
@@ -35,7 +35,9 @@ WHOLE = {
     'python -m tools.style --given "одежда=худи" -n 3': r"(.*, одежда: худи, .* \(ln -\d.*\n){3}",
     'python -m tools.style --given "одежда=худи" --marginals': r"одежда: худи 1\.0",
     "python -m tools.avatar --generator tree -n 5 --out new": FIVE,
-    'python -m tools.avatar --generator style -n 5 --out new --style "одежда=худи"': FIVE,
+    'python -m tools.avatar --generator style -n 5 --out hoodies --style "одежда=худи"': (
+        "^5 avatars in hoodies"
+    ),
     "python -m tools.bench_avatars": r"^\| `tree` \| [\d.]+ \| [\d.]+ \| \d+ \|$",
     SHOW: "detector.rule",
     "dvc metrics diff HEAD": r"metrics/avatars\.json +mle\.",
@@ -52,7 +54,7 @@ TINY = {
     "python -m tools.classify 'more/*.jpg' wells.zip --heatmaps heat --format json": (
         r'"name": "more/.*\n(.*\n)*.*"name": "wells\.zip/'
     ),
-    "find . -name '*.jpg' -mtime -1 | python -m tools.classify -": r"^more/.*,(spill|normal),",
+    "find more -name '*.jpg' -mtime -1 | python -m tools.classify -": r"^more/.*,(spill|normal),",
 }
 # Run by another module: its name and what stands in it.
 ELSEWHERE = {

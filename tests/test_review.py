@@ -16,7 +16,7 @@ from PIL import Image
 from tests.clones import commit, copy_project, in_clone
 from tests.wells_files import ROOT
 from tools import review_page
-from tools.review import before_and_now, changes_of, points_of
+from tools.review import before_and_now, changed_files, changes_of, points_of, written_by
 from tools.review_page import Change, Chart, LabelChange, Pair, Review, as_html, as_markdown
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
@@ -91,6 +91,25 @@ def test_only_values_that_differ_are_changes() -> None:
 def test_a_charts_points_are_compared_by_revision() -> None:
     assert points_of(SPEC, "main") == [{"x": 1, "y": 3}]
     assert points_of(SPEC, "workspace") == [{"x": 1, "y": 2}]
+
+
+def test_files_are_compared_by_the_hashes_in_the_lock() -> None:
+    def lock(**hashes: str) -> dict[str, str]:
+        outs = [{"path": f"models/{name}", "md5": md5} for name, md5 in hashes.items()]
+        stages = {"train": {"outs": [*outs, {"path": "plots/x.png", "md5": "9"}]}, "bare": {}}
+        return written_by(yaml.safe_dump({"stages": stages}).encode())
+
+    before, now = lock(same="1", other="2", gone="3"), lock(same="1", other="4", new="5")
+    changed = [("deleted", "models/gone"), ("added", "models/new"), ("modified", "models/other")]
+    assert changed_files(before, now) == changed
+    assert changed_files(before, before) == []
+    assert written_by(None) == {}
+
+
+def test_metrics_begin_with_those_of_the_detector_in_use() -> None:
+    names = ["mnad.detector.tpr", "best.tpr", "validation.best.auroc", "tree.copy_rate"]
+    text = as_markdown(a_review(metrics=[Change("m", name, 0.9, 0.95) for name in names]))
+    assert re.findall(r"m: (\S+)", text) == [*names[1:3], names[0], names[3]]
 
 
 def test_a_chart_shows_what_was_before_first() -> None:
@@ -180,6 +199,10 @@ def reviewed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert ",normal,normal," in lines[1]
     lines[1] = lines[1].replace(",normal,normal,", ",normal,spill,")
     predictions.write_text("".join(lines))
+    # Nothing of what the lock names is there; one file is another one now.
+    lock = yaml.safe_load((clone / "dvc.lock").read_text(encoding="utf-8"))
+    lock["stages"]["calibrate@mnad"]["outs"][0]["md5"] = "0" * 32
+    (clone / "dvc.lock").write_text(yaml.safe_dump(lock), encoding="utf-8")
     picture = clone / "plots/styles/frequencies.png"
     Image.new("RGB", (30, 20), "red").save(picture)
 
@@ -207,6 +230,10 @@ def test_the_reports_tell_what_changed_and_nothing_else(reports: tuple[str, str]
     assert f"| train.epochs | {epochs} | {epochs + 1} |" in text
     assert re.search(r"\| detection: best\.tpr \| 0\.99\d+ \| 0\.5 \| ▼ worse \|", text)
     assert text.count("now wrong") == 1
+    files = text.split("### Data and models")[1].split("###")[0]
+    assert re.findall(r"^\| (\w\S+/\S+) \| (\w+) \|", files, re.MULTILINE) == [
+        ("models/mnad/detector.json", "modified")
+    ]
     plots = text.split("### Plots")[1]
     assert "plots/styles/frequencies.png" in plots
     assert "confusion of mnad" in plots

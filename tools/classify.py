@@ -184,9 +184,19 @@ def _write_json(rows: Iterable[Row], to: TextIO) -> None:
 
 
 def _model_folder(model: str | None) -> Path:
-    """Give the folder of a model, by its name below `models` or its path."""
-    name = model or load_params().detector.model
-    return Path(name) if Path(name).is_dir() else MODELS / name
+    """Give the folder of a model, by its name below `models` or its path.
+
+    Raises InputError where the named one is neither.
+    """
+    if model is None:
+        return MODELS / load_params().detector.model
+    for folder in (Path(model), MODELS / model):
+        if folder.is_dir():
+            return folder
+    known = ", ".join(sorted(path.name for path in MODELS.glob("*") if path.is_dir()))
+    raise InputError(
+        f"--model {model}: there is no such folder, and in {MODELS} only: {known or 'nothing yet'}"
+    )
 
 
 def _arguments() -> argparse.Namespace:

@@ -18,12 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import yaml
 
 from stages.common.errors import InputError, run
 from stages.common.files import read_arrays, write_text
 from tools.review_page import Change, Chart, LabelChange, Pair, Review, as_html, as_markdown
 
 OUT, PREDICTIONS, TEST = Path("review"), "plots/detection", Path("data/wells/test.npz")
+LOCK, DATA = Path("dvc.lock"), ("data/", "models/")
 DVC = [sys.executable, "-m", "dvc"]
 
 
@@ -39,7 +41,7 @@ def main() -> None:
         review = compare(base, folder)
         write_text(OUT / "report.html", as_html(review))
     write_text(OUT / "report.md", as_markdown(review))
-    print(f"{OUT}/report.md and {OUT}/report.html: {review.summary()}")
+    print(f"{OUT}/report.md and {OUT}/report.html: changed {review.summary()}")
 
 
 def check_revision(base: str) -> None:
@@ -56,12 +58,11 @@ def check_revision(base: str) -> None:
 def compare(base: str, folder: str) -> Review:
     """Compare the workspace with a revision; pictures of plots are put into the folder."""
     with ThreadPoolExecutor() as pool:
-        params, metrics, data, plots = pool.map(
+        params, metrics, plots = pool.map(
             dvc_json,
             (
                 ["params", "diff", base],
                 ["metrics", "diff", base],
-                ["diff", base],
                 ["plots", "diff", base, "--out", folder],
             ),
         )
@@ -70,11 +71,7 @@ def compare(base: str, folder: str) -> Review:
         base,
         changes_of(params),
         changes_of(metrics),
-        [
-            (kind, item["path"])
-            for kind in ("added", "deleted", "modified")
-            for item in data.get(kind, [])
-        ],
+        changed_files(written_by(at_revision(base, LOCK)), written_by(LOCK.read_bytes())),
         changed_labels(base),
         charts,
         pairs,
@@ -97,6 +94,33 @@ def changes_of(by_file: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[C
         for file, values in sorted(by_file.items())
         for name, pair in sorted(values.items())
         if pair["old"] != pair["new"]
+    ]
+
+
+def at_revision(base: str, path: Path) -> bytes | None:
+    """Give a file as it was at a revision; None where there was none."""
+    shown = subprocess.run(
+        ["git", "show", f"{base}:{path.as_posix()}"], capture_output=True, check=False
+    )
+    return None if shown.returncode else shown.stdout
+
+
+def written_by(lock: bytes | None) -> dict[str, str]:
+    """Give the MD5 of every file or folder of data and models that stages wrote, by dvc.lock.
+
+    The files themselves need not be there, and may be those of another revision.
+    """
+    stages = (yaml.safe_load(lock) or {}).get("stages", {}) if lock else {}
+    outs = [out for stage in stages.values() for out in stage.get("outs", [])]
+    return {out["path"]: out["md5"] for out in outs if out["path"].startswith(DATA)}
+
+
+def changed_files(before: Mapping[str, str], now: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Give what became of each path whose content differs, and the path."""
+    return [
+        ("added" if path not in before else "deleted" if path not in now else "modified", path)
+        for path in sorted(before.keys() | now.keys())
+        if before.get(path) != now.get(path)
     ]
 
 
@@ -142,12 +166,10 @@ def changed_labels(base: str) -> list[LabelChange]:
     """Give the test wells that a model's detector calls otherwise than before."""
     changed = []
     for path in sorted(Path(PREDICTIONS).glob("*/predictions.csv")):
-        shown = subprocess.run(
-            ["git", "show", f"{base}:{path.as_posix()}"], capture_output=True, check=False
-        )
-        if shown.returncode:
+        shown = at_revision(base, path)
+        if shown is None:
             continue
-        before, now = pd.read_csv(io.BytesIO(shown.stdout)), pd.read_csv(path)
+        before, now = pd.read_csv(io.BytesIO(shown)), pd.read_csv(path)
         both = now.merge(before[["name", "predicted"]], on="name", suffixes=("", "_before"))
         moved = both[both["predicted"] != both["predicted_before"]]
         columns = moved[["name", "actual", "predicted_before", "predicted"]]

@@ -122,12 +122,12 @@ class Review(NamedTuple):
         return [chart.name for chart in self.charts] + [pair.name for pair in self.pairs]
 
     def summary(self) -> str:
-        """Give the numbers of what changed, in a line."""
+        """Give how much changed, in a line."""
         worse = sum(one.better() is False for one in self.metrics if not one.is_detail())
         return (
-            f"{len(self.params)} parameters, {len(self.metrics)} metrics ({worse} of the main ones "
-            f"worse), {len(self.data)} files of data and models, {len(self.labels)} labels, "
-            f"{len(self.plots())} plots changed since {self.base}"
+            f"parameters {len(self.params)}, metrics {len(self.metrics)} ({worse} of the main ones "
+            f"worse), files of data and models {len(self.data)}, labels {len(self.labels)}, "
+            f"plots {len(self.plots())}"
         )
 
 
@@ -136,7 +136,7 @@ def as_markdown(review: Review) -> str:
     main, details = _main_and_details(review.metrics)
     parts = [
         f"## What changed since `{review.base}`",
-        review.summary() + ".",
+        f"Changed: {review.summary()}.",
         _section("Parameters", ["parameter", "before", "now"], map(_params_row, review.params)),
         _section("Metrics", ["metric", "before", "now", ""], map(_metrics_row, main)),
         _folded(
@@ -162,7 +162,7 @@ def as_html(review: Review) -> str:
     metrics_head = ["metric", "before", "now", ""]
     parts = [
         f"<h1>What changed since {html.escape(review.base)}</h1>",
-        f"<p>{html.escape(review.summary())}.</p>",
+        f"<p>Changed: {html.escape(review.summary())}.</p>",
         _html_section(
             "Parameters",
             _html_table(["parameter", "before", "now"], map(_params_row, review.params)),
@@ -190,8 +190,10 @@ def as_html(review: Review) -> str:
 
 
 def _main_and_details(metrics: Sequence[Change]) -> tuple[list[Change], list[Change]]:
-    return [one for one in metrics if not one.is_detail()], [
-        one for one in metrics if one.is_detail()
+    """Part metrics, and begin with those of the detector in use."""
+    ordered = sorted(metrics, key=lambda one: "best" not in one.name.split("."))
+    return [one for one in ordered if not one.is_detail()], [
+        one for one in ordered if one.is_detail()
     ]
 
 
