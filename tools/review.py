@@ -71,7 +71,10 @@ def compare(base: str, folder: str) -> Review:
         base,
         changes_of(params),
         changes_of(metrics),
-        changed_files(written_by(at_revision(base, LOCK)), written_by(LOCK.read_bytes())),
+        changed_files(
+            written_by(at_revision(base, LOCK)),
+            written_by(LOCK.read_bytes() if LOCK.exists() else None),
+        ),
         changed_labels(base),
         charts,
         pairs,
