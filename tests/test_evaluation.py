@@ -203,7 +203,7 @@ def test_rates_of_a_part_count_only_its_images() -> None:
 
 
 def test_an_image_of_a_part_at_the_threshold_is_called_a_spill() -> None:
-    found = rates_of_part(SCORES, LABELS, LABELS | ~LABELS, 2)
+    found = rates_of_part(SCORES, LABELS, np.ones_like(LABELS), 2)
     assert found["tnr"] == 1 / 2
     assert found["tpr"] == pytest.approx(2 / 3)
 

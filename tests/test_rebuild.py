@@ -31,7 +31,8 @@ def record(event, arguments):
         return
     path = os.path.relpath(os.path.abspath(os.fsdecode(arguments[0])))
     _, mode, flags = arguments
-    how = "writes" if set(mode or "") & set("wax+") or flags & os.O_WRONLY else "reads"
+    written = set(mode or "") & set("wax+") or flags & (os.O_WRONLY | os.O_RDWR)
+    how = "writes" if written else "reads"
     if not path.startswith(".."):
         os.write(log, f"{stage}\t{how}\t{path}\\n".encode())
 

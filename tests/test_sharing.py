@@ -19,7 +19,7 @@ UP_TO_DATE = "Data and pipelines are up to date."
 # Commands of the page that fetch gigabytes.
 NOT_RUN = [
     "python3 -m venv .venv",
-    ".venv/bin/python -m pip install torch==2.13.0 --index-url ADDRESS",
+    ".venv/bin/python -m pip install torch==2.13.0 OPTION",
     "make setup",
 ]
 ONE_THREAD = ("env", "OMP_NUM_THREADS=1")
