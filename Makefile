@@ -5,9 +5,6 @@ SEEDS := 0 1 2 3 4
 BASE := main
 LATENTS := 16,32
 CHANNELS := 8,32
-# What is worth comparing, of all the columns that `dvc exp show` knows: parameters, and figures on
-# the validation cases, by which alone is chosen.
-COLUMNS := ^Experiment$$|models.autoencoder.latent$$|models.mnad.channels$$|detector.(model|rule)$$|^validation.(autoencoder.coarse_mse|mnad.coarse_mse|best).auroc$$
 # A module of tests stays in one process, for its tests share what was built for them.
 PYTEST := pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 COMMITTED := params.yaml dvc.lock metrics plots data/generated
@@ -17,7 +14,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo repro restore seeds compare show review quick test clean
+.PHONY: help setup demo repro restore seeds compare show review docs quick test clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | expand -t 16
@@ -32,11 +29,9 @@ demo seeds compare: export GIT_COMMITTER_EMAIL ?= demo@localhost
 demo: $(VENV)/ready ## the whole pipeline offline, on drawn wells, as the experiment `demo`
 	dvc exp run --force --name demo --set-param dataset.source=$(DEMO_SOURCE)
 	@echo
-	@echo "Figures of the model in use (best) and of the models' plain error (mse):"
-	@echo "HEAD = the committed ones, of the real wells; workspace = these, of drawn wells."
-	@dvc metrics diff --all HEAD --targets metrics/detection.json \
-		| grep -E 'Metric|holdout_mse|(best|\.mse)\.(auroc|tpr|tnr) '
-	@echo "Pictures: plots/dataset (the wells), plots/detection (what was found in them), plots/latent."
+	@echo "HEAD = the committed metrics, of the real wells; workspace = these, of drawn wells."
+	@dvc metrics diff --all HEAD
+	@echo "Pictures: plots/dataset (the wells), plots/detection/detector (what was found in them)."
 	@echo "\`make restore\` brings the committed state back (it drops changes in $(COMMITTED))."
 
 repro: $(VENV)/ready ## rebuild what is out of date, as `dvc repro` does
@@ -48,7 +43,7 @@ restore: $(VENV)/ready ## bring the committed params, lock, metrics and plots ba
 	@echo "The committed state is back."
 
 # Queued experiments run in copies of the project, which take the archive from here.
-seeds: repro ## the figures' spread over five seeds, by DVC's experiment queue: metrics/seeds.json
+seeds: repro ## the rates' spread over five seeds, by DVC's experiment queue: metrics/seeds.json
 	for seed in $(SEEDS); do \
 		dvc exp run --queue --force --name seed-$$seed --set-param seed=$$seed evaluate || exit 1; \
 	done
@@ -56,16 +51,19 @@ seeds: repro ## the figures' spread over five seeds, by DVC's experiment queue: 
 	python -m tools.seeds $(SEEDS)
 
 compare: $(VENV)/ready repro ## a grid of latent sizes by DVC's queue, and a table of them
-	dvc exp run --queue --set-param 'models.autoencoder.latent=$(LATENTS)' \
-		--set-param 'models.mnad.channels=$(CHANNELS)' validate
+	dvc exp run --queue --set-param 'networks.autoencoder.latent=$(LATENTS)' \
+		--set-param 'networks.mnad.channels=$(CHANNELS)' validate
 	WELLS_ARCHIVE='$(CURDIR)/data/raw/wells.zip' dvc exp run --run-all
 	@$(MAKE) --no-print-directory show
 
-show: $(VENV)/ready ## this commit's experiments in a narrow table: parameters and what to choose by
-	@dvc exp show --md --drop '.*' --keep '$(COLUMNS)'
+show: $(VENV)/ready ## this commit's experiments in a narrow table: what differs, and what to choose by
+	@python -m tools.show
 
 review: $(VENV)/ready ## what changed since BASE=main: review/report.md and review/report.html
 	python -m tools.review $(BASE)
+
+docs: $(VENV)/ready ## write the committed metrics into README.md and docs/, between their markers
+	python -m tools.docs
 
 # Threads that wait give their core away soon; else two tests that compute hinder each other.
 quick test: export GOMP_SPINCOUNT := 1000

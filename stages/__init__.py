@@ -4,16 +4,13 @@ All stages compute alike on every x86 machine: with AVX2, which nearly all have,
 newer ones have, and with two threads. Otherwise the order of additions would differ from machine to
 machine, and with it the last digits, which training then makes large. Whoever sets one of these
 variables overrules it.
-
-An interrupt is told in one line also while a stage still imports what it needs, which takes
-seconds.
 """
 
 import os
 import platform
-import signal
 import sys
-from types import TracebackType
+
+from stages.common.errors import tell_interrupts
 
 ARITHMETIC = {
     "ATEN_CPU_CAPABILITY": "avx2",
@@ -28,15 +25,6 @@ if platform.machine() in ("x86_64", "AMD64"):
     for _name, _value in ARITHMETIC.items():
         os.environ.setdefault(_name, _value)
 
-
-def _tell_unhandled(
-    kind: type[BaseException], error: BaseException, trace: TracebackType | None
-) -> None:
-    if not issubclass(kind, KeyboardInterrupt):
-        sys.__excepthook__(kind, error, trace)
-        return
-    print("\ninterrupted", file=sys.stderr)
-    sys.exit(128 + signal.SIGINT)
-
-
-sys.excepthook = _tell_unhandled
+# So Python calls the command while it looks for the module that `-m` names.
+if sys.argv[0] == "-m":
+    tell_interrupts()

@@ -1,16 +1,38 @@
 """Fetch the wells, from wherever they are, as one canonical archive."""
 
+import sys
 from pathlib import Path
 
 from stages.common.errors import run
-from stages.common.params import load_params
-from stages.wells.fetch import fetch_archive
+from stages.common.files import sha256_of
+from stages.common.params import Section, load_params
+from stages.wells.data.archive import KNOWN_SHA256, has_known_spills
+from stages.wells.data.fetch import fetch_archive, is_synthetic
+from stages.wells.data.params import DatasetParams
 
 ARCHIVE = Path("data/raw/wells.zip")
 
 
+class Params(Section):
+    dataset: DatasetParams
+
+
 def main() -> None:
-    fetch_archive(load_params().dataset.source, ARCHIVE)
+    source = load_params(Params).dataset.source
+    fetch_archive(source, ARCHIVE)
+    sha256 = sha256_of(ARCHIVE)
+    if sha256 != KNOWN_SHA256 and not is_synthetic(source):
+        print(
+            f"warning: {ARCHIVE} has sha256 {sha256}, not that of the known copy: metrics will "
+            "differ from the committed ones",
+            file=sys.stderr,
+        )
+    if not has_known_spills(ARCHIVE):
+        print(
+            f"warning: {ARCHIVE} holds no known spill (proliv/ is missing or empty in the source): "
+            "only the rule `sigma` can place a threshold",
+            file=sys.stderr,
+        )
 
 
 if __name__ == "__main__":

@@ -7,49 +7,42 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-from PIL import Image
 
-from stages.bayes import generators
-from stages.bayes.avatar_figures import sheet
-from stages.bayes.avatars import load_avatars
-from stages.bayes.generator import figures_of
-from stages.bayes.styles import described, fit_styles, load_counts
+from stages.bayes.avatar_plots import Row, sheet
+from stages.bayes.avatars import TRAIN_FILE, load_avatars
+from stages.bayes.generators.registry import GENERATORS, fit, title
+from stages.bayes.params import AvatarParams, StyleParams
+from stages.bayes.samples import draw_samples, write_samples
+from stages.bayes.styles import COUNTS_FILE, fit_styles, load_counts
 from stages.common.errors import run
-from stages.common.files import write_text
-from stages.common.params import load_params
+from stages.common.params import Section, Seed, load_params
 from stages.common.pictures import save_picture
 
-COUNTS, TRAIN = Path("data/styles.yaml"), Path("data/avatars/train.npz")
+GENERATED, PLOTS = Path("data/generated/avatars"), Path("plots/random_avatars")
 PUBLISHED = 5
+
+
+class Params(Section):
+    seed: Seed
+    styles: StyleParams
+    avatars: AvatarParams
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("generator", choices=generators.GENERATORS)
+    parser.add_argument("generator", choices=GENERATORS)
     name = parser.parse_args().generator
 
-    params = load_params()
-    model = fit_styles(load_counts(COUNTS), params.styles.smoothing)
-    training = load_avatars(TRAIN)
-    generator = generators.fit(name, training, model, params.avatars.smoothing)
+    params = load_params(Params)
+    model = fit_styles(load_counts(COUNTS_FILE), params.styles.smoothing)
+    generator = fit(name, load_avatars(TRAIN_FILE), model, params.avatars.smoothing)
+    seeds = range(params.seed, params.seed + PUBLISHED)
+    drawn = draw_samples(generator, seeds)
+    write_samples(GENERATED / name, name, zip(seeds, drawn, strict=True), model)
 
-    folder = Path("data/generated/avatars") / name
-    drawn, rows = [], []
-    for seed in range(params.seed, params.seed + PUBLISHED):
-        one = generator.sample(np.random.default_rng(seed))
-        file = f"{name}_{seed}.png"
-        save_picture(Image.fromarray(one.avatar), folder / file)
-        drawn.append(one)
-        rows.append({"file": file, "seed": seed, **figures_of(one)})
-        if one.style:
-            rows[-1]["style"] = described(model, one.style)
-    write_text(folder / "avatars.csv", pd.DataFrame(rows).to_csv(index=False))
-
-    captions = [f"ln P = {one.log_probability:,.1f}" for one in drawn]
-    title = f"{name}: {generators.GENERATORS[name]}"
     avatars = np.stack([one.avatar for one in drawn])
-    save_picture(sheet([(title, avatars, captions)]), Path("plots/avatars") / f"{name}.png")
+    captions = [f"ln P = {one.log_probability:,.1f}" for one in drawn]
+    save_picture(sheet([Row(title(name), avatars, captions)]), PLOTS / f"{name}.png")
 
 
 if __name__ == "__main__":

@@ -1,49 +1,65 @@
 """Measure generators of avatars and show them side by side: `python -m stages.measure_avatars`."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from stages.bayes import avatars_summary, generators
-from stages.bayes.avatar_figures import sheet
-from stages.bayes.avatars import load_avatars
+from stages.bayes.avatar_metrics import (
+    SOURCE,
+    choose_metrics,
+    measure_fidelity,
+    measure_holdout,
+    measure_sample,
+    measure_source,
+)
+from stages.bayes.avatar_plots import Row, sheet
+from stages.bayes.avatars import HOLDOUT_FILE, TRAIN_FILE, load_avatars
 from stages.bayes.drawing import DRAWN
-from stages.bayes.styles import fit_styles, load_counts
+from stages.bayes.generators.registry import GENERATORS, fit, title
+from stages.bayes.params import AvatarParams, StyleParams
+from stages.bayes.samples import draw_samples
+from stages.bayes.styles import COUNTS_FILE, fit_styles, load_counts
 from stages.common.errors import run
 from stages.common.files import write_json
-from stages.common.params import load_params
+from stages.common.params import Section, Seed, load_params
 from stages.common.pictures import save_picture
 
-COUNTS, AVATARS = Path("data/styles.yaml"), Path("data/avatars")
+METRICS, REPORT = Path("metrics/avatars.json"), Path("metrics/reports/avatars.json")
+PICTURE = Path("plots/random_avatars/compared.png")
 SAMPLE, SHOWN = 100, 5
 
 
-def main() -> None:
-    params = load_params()
-    model = fit_styles(load_counts(COUNTS), params.styles.smoothing)
-    training = load_avatars(AVATARS / "train.npz")
-    holdout = load_avatars(AVATARS / "holdout.npz")
-    one_picture_a_style = params.avatars.source == DRAWN and not params.avatars.varied
+class Params(Section):
+    seed: Seed
+    styles: StyleParams
+    avatars: AvatarParams
 
-    metrics: dict[str, Any] = {"source": avatars_summary.source_figures(training, holdout)}
-    rows = [("avatars to learn from", training.avatars[:SHOWN], ())]
+
+def main() -> None:
+    params = load_params(Params)
+    model = fit_styles(load_counts(COUNTS_FILE), params.styles.smoothing)
+    training, holdout = load_avatars(TRAIN_FILE), load_avatars(HOLDOUT_FILE)
+    one_picture_a_style = params.avatars.source == DRAWN and not params.avatars.varied
+    seeds = range(params.seed, params.seed + SAMPLE)
+
+    report = {SOURCE: measure_source(training, holdout)}
+    rows = [Row("avatars to learn from", training.avatars[:SHOWN])]
     for name in params.avatars.generators:
-        generator = generators.fit(name, training, model, params.avatars.smoothing)
-        seeds = range(params.seed, params.seed + SAMPLE)
-        sample = [generator.sample(np.random.default_rng(seed)) for seed in seeds]
-        letter = np.uint8 if name in generators.BY_CHANNEL else np.uint32
-        metrics[name] = avatars_summary.of_sample(
-            sample, training.avatars
-        ) | avatars_summary.of_holdout(
-            generator, training.avatars, holdout.avatars, params.avatars.smoothing, letter
+        generator = fit(name, training, model, params.avatars.smoothing)
+        sample = draw_samples(generator, seeds)
+        report[name] = measure_sample(sample, training.avatars) | measure_holdout(
+            generator,
+            training.avatars,
+            holdout.avatars,
+            params.avatars.smoothing,
+            GENERATORS[name].symbol,
         )
-        if sample[0].style and one_picture_a_style:
-            metrics[name]["style_fidelity"] = avatars_summary.style_fidelity(sample, model)
-        shown = np.stack([one.avatar for one in sample[:SHOWN]])
-        rows.append((f"{name}: {generators.GENERATORS[name]}", shown, ()))
-    write_json(Path("metrics/avatars.json"), metrics)
-    save_picture(sheet(rows), Path("plots/avatars/compared.png"))
+        if one_picture_a_style:
+            report[name] |= measure_fidelity(sample, model)
+        rows.append(Row(title(name), np.stack([one.avatar for one in sample[:SHOWN]])))
+    write_json(REPORT, report)
+    write_json(METRICS, choose_metrics(report))
+    save_picture(sheet(rows), PICTURE)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Train a model on normal wells: `python -m stages.train MODEL`."""
+"""Train a network on normal wells: `python -m stages.train NETWORK`."""
 
 import argparse
 from pathlib import Path
@@ -7,40 +7,35 @@ import pandas as pd
 
 from stages.common.errors import run
 from stages.common.files import read_arrays, write_text
-from stages.common.params import load_params
-from stages.wells import networks, training
+from stages.common.params import Section, Seed, load_params
+from stages.wells.networks import registry
+from stages.wells.networks.params import NetworksParams, TrainParams
+from stages.wells.networks.recipe import train_network
+
+DATA = Path("data/wells")
+
+
+class Params(Section):
+    seed: Seed
+    train: TrainParams
+    networks: NetworksParams
 
 
 def main() -> None:
+    """Run the stage."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", choices=networks.NETWORKS)
-    model = parser.parse_args().model
+    parser.add_argument("network", choices=registry.NETWORKS)
+    name = parser.parse_args().network
 
-    params = load_params()
-    device = training.choose_device(params.train.device)
-    (images,) = read_arrays(Path("data/wells/train.npz"), "images")
-    (holdout,) = read_arrays(Path("data/wells/holdout.npz"), "images")
+    params = load_params(Params)
+    (images,) = read_arrays(DATA / "train.npz", "images")
+    (holdout,) = read_arrays(DATA / "holdout.npz", "images")
+    trained = train_network(name, params.networks, params.train, images, holdout, params.seed)
 
-    settings = {
-        "height": params.images.height,
-        "width_pixels": params.images.width,
-        **getattr(params.models, model).model_dump(),
-    }
-    network = networks.build(model, settings, params.seed)
-    history = training.train(
-        network,
-        images,
-        holdout,
-        epochs=params.train.epochs,
-        batch_size=params.train.batch_size,
-        learning_rate=params.train.learning_rate,
-        seed=params.seed,
-        device=device,
-    )
-
-    folder = Path("models") / model
-    networks.save(network, model, settings, folder / "network.safetensors")
-    write_text(folder / "history.csv", pd.DataFrame(history).to_csv(index=False))
+    folder = registry.FOLDER / name
+    registry.save(trained.network, name, trained.settings, folder / registry.WEIGHTS)
+    history = pd.DataFrame(trained.history)
+    write_text(folder / registry.HISTORY, history.to_csv(index=False))
 
 
 if __name__ == "__main__":

@@ -19,22 +19,23 @@ PAINTS = {
 COUNTS: Counts = {"hat": {"cap": 3, "none": 1}, "coat": {"red": 1, "green": 2, "blue": 1}}
 
 
-def painted(*avatars: str) -> Avatars:
-    """Give avatars of one row, `[N, 1, W, 4]`, a letter a pixel."""
-    return np.array([[[PAINTS[letter] for letter in avatar]] for avatar in avatars], dtype=np.uint8)
+def paint_rows(*avatars: str) -> Avatars:
+    """Return avatars of one row, `[N, 1, W, 4]`, a paint a pixel."""
+    return np.array([[[PAINTS[paint] for paint in avatar]] for avatar in avatars], dtype=np.uint8)
 
 
-def every(*choices: Sequence[str]) -> Avatars:
-    """Give all avatars of one row whose pixels are among the choices, place by place."""
-    return painted(*("".join(letters) for letters in product(*choices)))
+def paint_every(*choices: Sequence[str]) -> Avatars:
+    """Return all avatars of one row whose pixels are among the choices, position by position."""
+    return paint_rows(*("".join(paints) for paints in product(*choices)))
 
 
-def model(smoothing: float = 1) -> StyleModel:
+def fit_model(smoothing: float = 1) -> StyleModel:
+    """Return the distribution of styles that COUNTS makes."""
     return fit_styles(COUNTS, smoothing)
 
 
-def dressed(number: int, seed: int, width: int = 12) -> AvatarSet:
-    """Give avatars that show their styles: hat and coat as colours of some pixels each.
+def dress_avatars(number: int, seed: int, width: int = 12) -> AvatarSet:
+    """Return avatars that show their styles: hat and coat as colours of some pixels each.
 
     The hat covers what would be skin; the coat has two stripes; the rest is always the same.
     """
@@ -45,4 +46,4 @@ def dressed(number: int, seed: int, width: int = 12) -> AvatarSet:
         styles.append((str(hat), str(coat)))
         third = width // 3
         rows.append(("w" if hat == "cap" else "s") * third + "s" * third + str(coat)[0] * third)
-    return AvatarSet(painted(*rows), tuple(COUNTS), tuple(styles))
+    return AvatarSet(paint_rows(*rows), tuple(COUNTS), tuple(styles))

@@ -7,35 +7,39 @@ for values of attributes; the probability is then conditional on them.
 """
 
 import argparse
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
-import pandas as pd
-from PIL import Image
 from tqdm import tqdm
 
-from stages.bayes import generators
-from stages.bayes.avatars import load_avatars
-from stages.bayes.generator import figures_of
-from stages.bayes.styled import Styled
-from stages.bayes.styles import described, fit_styles, load_counts, posterior
+from stages.bayes.avatars import TRAIN_FILE, load_avatars
+from stages.bayes.generators.registry import GENERATORS, fit
+from stages.bayes.generators.styled import Styled
+from stages.bayes.params import AvatarParams, StyleParams
+from stages.bayes.samples import write_samples
+from stages.bayes.styles import COUNTS_FILE, fit_styles, load_counts, posterior
 from stages.common.errors import InputError, run
-from stages.common.files import write_text
-from stages.common.params import load_params
-from stages.common.pictures import save_picture
-from tools.style import pairs
+from stages.common.params import Section, Seed, load_params
+from tools.style import parse_pairs
 
-COUNTS, TRAIN = Path("data/styles.yaml"), Path("data/avatars/train.npz")
+
+class Params(Section):
+    """What is read of params.yaml."""
+
+    seed: Seed
+    styles: StyleParams
+    avatars: AvatarParams
 
 
 def main() -> None:
     """Draw what the command line asks for."""
-    params = load_params()
+    params = load_params(Params)
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--generator", choices=generators.GENERATORS, default="tree")
+    parser.add_argument("--generator", choices=GENERATORS, default="tree")
     parser.add_argument("-n", type=int, default=5, help="how many; 5 unless told")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--style", action="append", default=[], metavar="ATTRIBUTE=VALUE")
@@ -45,31 +49,23 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.n < 1 or arguments.seed < 0:
         parser.error("-n must be at least 1 and --seed at least 0")
-    given = pairs(arguments.style)
+    given = parse_pairs(arguments.style)
     if given and arguments.generator != "style":
         raise InputError(
             f"{arguments.generator} knows no styles: add `--generator style` to ask for one"
         )
-    model = fit_styles(load_counts(COUNTS), params.styles.smoothing)
+    model = fit_styles(load_counts(COUNTS_FILE), params.styles.smoothing)
     posterior(model, given)  # Refuses what there isn't before anything slow.
 
     start = perf_counter()
-    generator = generators.fit(
-        arguments.generator, load_avatars(TRAIN), model, params.avatars.smoothing
-    )
+    generator = fit(arguments.generator, load_avatars(TRAIN_FILE), model, params.avatars.smoothing)
+    sample = generator.sample
+    if isinstance(generator, Styled):
+        sample = partial(generator.sample, given=given)
     fitted = perf_counter()
-    rows = []
-    seeds = range(arguments.seed, arguments.seed + arguments.n)
-    for seed in tqdm(seeds, unit="avatar", disable=None):
-        rng = np.random.default_rng(seed)
-        one = (
-            generator.sample(rng, given) if isinstance(generator, Styled) else generator.sample(rng)
-        )
-        file = f"{arguments.generator}_{seed}.png"
-        save_picture(Image.fromarray(one.avatar), arguments.out / file)
-        style = {"style": described(model, one.style)} if one.style else {}
-        rows.append({"file": file, "seed": seed, **figures_of(one), **style})
-    write_text(arguments.out / "avatars.csv", pd.DataFrame(rows).to_csv(index=False))
+    seeds = tqdm(range(arguments.seed, arguments.seed + arguments.n), unit="avatar", disable=None)
+    drawn = ((seed, sample(np.random.default_rng(seed))) for seed in seeds)
+    write_samples(arguments.out, arguments.generator, drawn, model)
     print(
         f"{arguments.n} avatars in {arguments.out}: {fitted - start:.1f} s to fit, "
         f"{(perf_counter() - fitted) / arguments.n * 1000:.0f} ms an avatar with its file"

@@ -1,445 +1,246 @@
-"""Compare this project's detector with two others' on the prepared wells: `python -m tools.bench`.
+"""Compare this project's detectors with two others' on the prepared wells: `python -m tools.bench`.
 
-Each system is fitted in this process, one after another, with the same threads. Times are
-wall-clock, of training and of placing the threshold; that of our network includes measuring the
-held-out error after each epoch. Thresholds come from training, held-out and known spills' photos
-alone, rates from all test photos.
+All systems are fitted in one process, one after another, with the same threads. Seconds are
+wall-clock, of training and of placing the threshold; a network of ours is trained once a seed, with
+the held-out error after each epoch, and counts for every detector that needs it. Thresholds come
+from training, held-out and known spills' photos alone, rates from all test photos.
 """
 
 import argparse
 import os
 import platform
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
+from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+import pandas as pd
 import torch
-from torch import nn
-from tqdm import tqdm
 
 from stages.common.errors import InputError, run
 from stages.common.files import read_arrays, write_json
-from stages.common.params import Params, load_params
-from stages.wells import networks, splits, thresholds, training
-from stages.wells.archive import Wells, read_wells
-from stages.wells.descriptions import Box
-from stages.wells.detector import COMBINED, Detector, fit_detector, standardised
-from stages.wells.evaluation import Labels, rates
-from stages.wells.images import Decoded, Images, decode, decode_all, resize
-from stages.wells.network import Network
-from stages.wells.scores import (
-    COARSE_MSE,
-    DESCRIPTIVE,
-    Ellipse,
-    centre_mse,
-    coarse_mse,
-    fit_reference,
-    mse,
-    obstruction,
-    score_images,
-)
-from tools import bench_baselines as baselines
-from tools.bench_baselines import CONVOLUTIONAL, DENSE, FloatArray
+from stages.common.params import Seed, load_params
+from stages.common.types import FloatArray, Images
+from stages.wells.data.archive import Wells, read_wells
+from stages.wells.data.images import decode, resize
+from stages.wells.data.params import ImageParams, SplitParams
+from stages.wells.data.preparation import Parts, Photos, decode_photos, split_photos
+from stages.wells.detection.calibration import fit_detectors
+from stages.wells.detection.detector import score_for
+from stages.wells.detection.params import DetectionParams
+from stages.wells.detection.scores import SCORES, networks_of, score_images
+from stages.wells.evaluation.metrics import DECLARED, measure, refuse_one_kind
+from stages.wells.networks.base import Network
+from stages.wells.networks.params import NetworksParams, TrainParams
+from stages.wells.networks.recipe import train_network
+from stages.wells.networks.training import choose_device
+from tools import bench_baselines
+from tools.bench_baselines import Fitted, count_weights
 
-ARCHIVE, DATA = Path("data/raw/wells.zip"), Path("data/wells")
+ARCHIVE, DATA, PARTS = Path("data/raw/wells.zip"), Path("data/wells"), Parts._fields[:4]
 CPU_INFO = Path("/proc/cpuinfo")
-OURS, DETECTOR = "ours", "detector"
-# Of the report that the project starts from: mean + 3 sigma of the training errors.
-SIGMAS = 3
+# Detectors that are shown beside the one in use, and the one whose times are the unit.
+COMPARED, REFERENCE = ("baseline", "autoencoder"), "autoencoder"
 LEAST_PHOTOS, WARM_UP_PHOTOS = 4000, 512
-FIGURES = ("seconds", "tpr", "tnr", "auroc")
-NAMES = {
-    OURS: "ours: `coarse_mse` of `autoencoder`",
-    DETECTOR: "ours: the detector of `autoencoder`",
-    DENSE.name: "dense: 784-512-2-512-784, 28 × 28 grey, mean + 3σ",
-    CONVOLUTIONAL.name: "convolutional: 7 + 3 layers, 48 × 48, depth-1 tree",
-}
+
+Networks = Mapping[str, Network]
+Result = TypeVar("Result")
 
 
-class Photos(NamedTuple):
-    """The archive's photos, decoded at one size."""
-
-    train: Decoded
-    spills: Decoded
-    test: Decoded
-
-
-class Parts(NamedTuple):
-    """Images `[N, C, H, W]` as the pipeline uses them: no copies or leaks but in test."""
-
-    train: Images
-    holdout: Images
-    spills: Images
-    test: Images
+class Params(DetectionParams):
+    seed: Seed
+    images: ImageParams
+    split: SplitParams
+    train: TrainParams
+    networks: NetworksParams
 
 
-class Result(NamedTuple):
-    """What a system needs and reaches with one seed: rates on the test photos.
+class System(NamedTuple):
+    """A system's title, all photos at the size that it takes, and how it is fitted.
 
-    `weights` are of the network that decides, `seconds` of training and placing the threshold.
+    fit: (images, seed, networks of ours) to what scores; needs: the names of those networks.
     """
 
-    weights: int
-    seconds: float
-    threshold: float
-    tpr: float
-    tnr: float
-    auroc: float
+    title: str
+    photos: Photos
+    fit: Callable[[Parts, int, Networks], Fitted]
+    needs: Set[str] = frozenset()
 
 
 def main() -> None:
-    """Compare all systems for each seed; print the tables, then write the figures."""
-    params = load_params()
+    """Compare all systems for each seed; print the tables, then write what was measured."""
+    params = load_params(Params)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", nargs="+", type=int, default=[params.seed])
-    parser.add_argument("--output", type=Path, help="a JSON file for the figures")
+    parser.add_argument("--output", type=Path, help="a JSON file for what is measured")
     arguments = parser.parse_args()
     if not all(0 <= seed < 2**32 for seed in arguments.seeds):
         raise InputError("--seeds must be whole numbers from 0 to 2³² - 1")
 
-    figures = compare(params, arguments.seeds)
-    print(markdown(figures))
+    measured = compare(params, arguments.seeds)
+    print(to_markdown(measured))
     if arguments.output:
-        write_json(arguments.output, figures)
+        write_json(arguments.output, measured)
 
 
 def compare(params: Params, seeds: Sequence[int]) -> dict[str, Any]:
-    """Run every system once a seed and measure throughput with the first; gives all figures."""
+    """Return what every system reaches, in single runs and summed up, and the throughput."""
     wells = read_prepared()
-    photos = {
-        OURS: decode_photos(wells, params.images.height, params.images.width),
-        DENSE.name: in_grey(decode_photos(wells, DENSE.height, DENSE.width)),
-        CONVOLUTIONAL.name: decode_photos(wells, CONVOLUTIONAL.height, CONVOLUTIONAL.width),
-    }
-    prepared = parts_of(photos[OURS], params.split.holdout, params.seed)
-    labels = np.array([wells.labels[name] for name in photos[OURS].test.names])
-    check_prepared(prepared, labels)
+    systems = make_systems(params, wells)
+    split = partial(split_photos, labels=wells.labels, share=params.split.holdout)
+    prepared = split(systems[params.detector].photos, seed=params.seed)
+    check_prepared(prepared)
 
-    device = training.choose_device(params.train.device)
-    warm_up(device)
-    results: dict[str, list[Result]] = {name: [] for name in NAMES}
-    speeds: dict[str, Any] = {}
+    bench_baselines.warm_up()
+    runs = []
     for seed in seeds:
-        parts = {
-            name: parts_of(shown, params.split.holdout, seed) for name, shown in photos.items()
-        }
-        network, detector, result, detected = run_ours(parts[OURS], labels, params, seed, device)
-        results[OURS].append(result)
-        results[DETECTOR].append(detected)
-        results[DENSE.name].append(run_dense(parts[DENSE.name], labels, seed, device))
-        results[CONVOLUTIONAL.name].append(
-            run_convolutional(parts[CONVOLUTIONAL.name], labels, seed, device)
-        )
-        speeds = speeds or throughput(list(wells.test.values()), params, network, detector)
+        networks: dict[str, Network] = {}
+        trained: dict[str, float] = {}
+        for name, system in systems.items():
+            parts = split(system.photos, seed=seed)
+            for one in sorted(system.needs - networks.keys()):
+                train = partial(train_ours, one, params, parts, seed)
+                networks[one], trained[one] = clock(train)
+            fitted, seconds = clock(partial(system.fit, parts, seed, networks))
+            seconds += sum(trained[one] for one in system.needs)
+            rates = measure(fitted.score(parts.test), parts.test_labels, fitted.threshold)
+            run = {"system": name, "title": system.title, "seed": seed, "seconds": seconds}
+            found = {"weights": fitted.weights, "threshold": fitted.threshold}
+            runs.append(run | found | {rate: rates[rate] for rate in DECLARED})
     return {
-        "machine": machine(device),
+        "machine": describe_machine(),
         "seeds": list(seeds),
-        "photos": {name: len(images) for name, images in prepared._asdict().items()},
-        "detector": params.detector.scores.autoencoder,
-        "systems": summary(results),
-        "throughput": speeds,
+        "photos": {name: len(getattr(prepared, name)) for name in PARTS},
+        "systems": summarise(pd.DataFrame(runs)).to_dict("records"),
+        "runs": runs,
+        "throughput": measure_throughput(list(wells.test.values()), prepared.train, networks),
     }
 
 
 def read_prepared() -> Wells:
     """Read the archive; raises InputError where it or an array of the pipeline is missing."""
-    needed = [ARCHIVE, *(DATA / f"{name}.npz" for name in Parts._fields)]
-    missing = [str(path) for path in needed if not path.is_file()]
-    if missing:
+    needed = [ARCHIVE, *(DATA / f"{name}.npz" for name in PARTS)]
+    if missing := [str(path) for path in needed if not path.is_file()]:
         raise InputError(f"{', '.join(missing)} missing: run `dvc repro` first")
     return read_wells(ARCHIVE)
 
 
-def decode_photos(wells: Wells, height: int, width: int) -> Photos:
-    """Decode all photos of the archive at one size."""
-    return Photos(
-        decode_all(wells.train, height, width, "train"),
-        decode_all(wells.spills, height, width, "proliv"),
-        decode_all(wells.test, height, width, "test"),
-    )
-
-
-def in_grey(photos: Photos) -> Photos:
-    """Give photos in one channel."""
-    return Photos(*(part._replace(images=baselines.grey(part.images)) for part in photos))
-
-
-def parts_of(photos: Photos, share: float, seed: int) -> Parts:
-    """Take out copies and leaks and hold a share of train out, as stages/preprocess.py does."""
-    digests, spilled = photos.train.digests, photos.spills.digests
-    usable = np.flatnonzero(splits.first_of_each(digests) & ~splits.seen_in(digests, spilled))
-    train, holdout = splits.hold_out(digests[usable], share, seed)
-    return Parts(
-        train=photos.train.images[usable[train]],
-        holdout=photos.train.images[usable[holdout]],
-        spills=photos.spills.images[splits.first_of_each(spilled)],
-        test=photos.test.images,
-    )
-
-
-def check_prepared(parts: Parts, labels: Labels) -> None:
-    """Raise InputError where the pipeline's arrays aren't those of the archive and params.yaml."""
-    found = {name: read_arrays(DATA / f"{name}.npz", "images")[0] for name in Parts._fields}
-    (found_labels,) = read_arrays(DATA / "test.npz", "labels")
-    stale = [name for name in found if not np.array_equal(found[name], getattr(parts, name))]
-    if stale or not np.array_equal(found_labels, labels):
+def check_prepared(parts: Parts) -> None:
+    """Raise InputError where the pipeline's arrays aren't these parts, or test has but one kind."""
+    found = {name: read_arrays(DATA / f"{name}.npz", "images")[0] for name in PARTS}
+    (found["test_labels"],) = read_arrays(DATA / "test.npz", "labels")
+    if stale := [one for one in found if not np.array_equal(found[one], getattr(parts, one))]:
         raise InputError(
-            f"{DATA} ({', '.join(stale) or 'labels'}) isn't what {ARCHIVE} and params.yaml give: "
+            f"{DATA} ({', '.join(stale)}) isn't what {ARCHIVE} and params.yaml give: "
             "run `dvc repro` first"
         )
+    refuse_one_kind(parts.test_labels)
 
 
-def warm_up(device: torch.device) -> None:
-    """Train a step, so that no system's time holds what PyTorch does only once."""
-    images = np.zeros((8, 3, CONVOLUTIONAL.height, CONVOLUTIONAL.width), dtype=np.uint8)
-    once = CONVOLUTIONAL._replace(name="to warm up", epochs=1)
-    baselines.train(baselines.build(once, 0), once, images, 0, device)
+def make_systems(params: Params, wells: Wells) -> dict[str, System]:
+    """Return all systems by name; raises InputError where a detector isn't in params.yaml."""
+    names = dict.fromkeys([params.detector, *COMPARED])
+    if missing := [name for name in names if name not in params.detectors]:
+        lacking = ", ".join(f"detectors.{name}" for name in missing)
+        raise InputError(f"params.yaml lacks {lacking}, which the bench compares with: add it")
+    ours = decode_photos(wells, params.images.height, params.images.width)
+    systems = {}
+    for name in names:
+        scores = params.detectors[name].scores
+        in_use = ", in use" if name == params.detector else ""
+        title = f"`{name}`{in_use}: {' + '.join(scores)}"
+        fit = partial(fit_detector, name, params)
+        systems[name] = System(title, ours, fit, networks_of(scores))
+    for other, fit_other in bench_baselines.FITS:
+        photos = decode_photos(wells, other.height, other.width)
+        systems[other.name] = System(other.title, photos, fit_other)
+    return systems
 
 
-def run_ours(
-    parts: Parts, labels: Labels, params: Params, seed: int, device: torch.device
-) -> tuple[Network, Detector, Result, Result]:
-    """Train the autoencoder and fit its detector as stages/train.py and calibrate.py do.
-
-    Gives both, the result of the network's own best score, and that of the detector, which needs
-    the network only where it names a score of it.
-    """
-    settings = {
-        "height": params.images.height,
-        "width_pixels": params.images.width,
-        **params.models.autoencoder.model_dump(),
-    }
-    network = networks.build("autoencoder", settings, seed)
-    start = perf_counter()
-    training.train(
-        network,
-        parts.train,
-        parts.holdout,
-        epochs=params.train.epochs,
-        batch_size=params.train.batch_size,
-        learning_rate=params.train.learning_rate,
-        seed=seed,
-        device=device,
-    )
-    trained = perf_counter() - start
-
-    def calibrated(combination: Collection[str] | None) -> Detector:
-        reference = fit_reference(
-            parts.train,
-            Ellipse(**params.scores.centre.model_dump()),
-            Box(**params.scores.box.model_dump()),
-        )
-        return fit_detector(
-            score_images(network, parts.holdout, reference, only=combination),
-            score_images(network, parts.spills, reference, only=combination),
-            combination=list(params.detector.scores.autoencoder),
-            rule=params.detector.rule,
-            sigmas=params.detector.sigmas,
-            reference=reference,
-            obstructions=obstruction(parts.holdout, reference),
-        )
-
-    start = perf_counter()
-    detector = calibrated(None)
-    whole = trained + perf_counter() - start
-    start = perf_counter()
-    named = calibrated(params.detector.scores.autoencoder)
-    alone = perf_counter() - start
-    without_network = set(params.detector.scores.autoencoder) <= set(DESCRIPTIVE)
-    scores = standardised(detector, score_images(network, parts.test, detector.reference))
-    coarse = detector.scores[COARSE_MSE].threshold
-    weights = number_of_weights(network)
-    return (
-        network,
-        detector,
-        result_of(weights, whole, scores[COARSE_MSE], labels, coarse),
-        result_of(
-            0 if without_network else weights,
-            alone if without_network else trained + alone,
-            scores[COMBINED],
-            labels,
-            named.threshold,
-        ),
-    )
+def train_ours(name: str, params: Params, parts: Parts, seed: int) -> Network:
+    """Return a network of ours, trained as params.yaml says."""
+    schedule, images = params.train, (parts.train, parts.holdout)
+    return train_network(name, params.networks, schedule, *images, seed).network
 
 
-def run_dense(parts: Parts, labels: Labels, seed: int, device: torch.device) -> Result:
-    """Train the dense baseline on all training photos, for it knows no held-out ones."""
-    images = np.concatenate([parts.train, parts.holdout])
-    network = baselines.build(DENSE, seed)
-    start = perf_counter()
-    baselines.train(network, DENSE, images, seed, device)
-    threshold = thresholds.sigma(baselines.mean_squared_errors(network, images), SIGMAS)
-    seconds = perf_counter() - start
-    scores = baselines.mean_squared_errors(network, parts.test)
-    return result_of(number_of_weights(network), seconds, scores, labels, threshold)
+def fit_detector(name: str, params: Params, parts: Parts, _: int, networks: Networks) -> Fitted:
+    """Fit a detector of params.yaml."""
+    wanted = {name: params.detectors[name]}
+    detector = fit_detectors(wanted, networks, parts.train, parts.holdout, parts.spills)[name]
+
+    def score(images: Images) -> FloatArray:
+        return detector.combine(score_for([detector], networks, images))
+
+    weights = sum(count_weights(networks[one]) for one in detector.networks())
+    return Fitted(score, detector.threshold, weights)
 
 
-def run_convolutional(parts: Parts, labels: Labels, seed: int, device: torch.device) -> Result:
-    """Train the convolutional baseline; its threshold is from held-out and known spills."""
-    network = baselines.build(CONVOLUTIONAL, seed)
-    start = perf_counter()
-    baselines.train(network, CONVOLUTIONAL, parts.train, seed, device)
-    threshold = baselines.tree_threshold(
-        baselines.mean_squared_errors(network, parts.holdout),
-        baselines.mean_squared_errors(network, parts.spills),
-    )
-    seconds = perf_counter() - start
-    scores = baselines.mean_squared_errors(network, parts.test)
-    return result_of(number_of_weights(network), seconds, scores, labels, threshold)
-
-
-def number_of_weights(network: nn.Module) -> int:
-    """Give how many numbers training sets."""
-    return sum(weight.numel() for weight in network.parameters())
-
-
-def result_of(
-    weights: int, seconds: float, scores: FloatArray, labels: Labels, threshold: float
-) -> Result:
-    """Measure scores `[N]` of test photos."""
-    measured = rates(scores, labels, threshold)
-    return Result(
-        weights,
-        seconds,
-        threshold,
-        measured["tpr"],
-        measured["tnr"],
-        measured["auroc"],
-    )
-
-
-def throughput(
-    files: Sequence[bytes], params: Params, network: Network, detector: Detector
-) -> dict[str, Any]:
-    """Time the parts of classifying encoded photos, repeated to at least LEAST_PHOTOS.
-
-    Gives `photos`, how many, and `per_second`, photos a second of each part by its name.
-    """
+def measure_throughput(files: Sequence[bytes], train: Images, networks: Networks) -> dict[str, Any]:
+    """Return `per_second`, by part of classifying, over `photos` photos: the files, repeated."""
     repeated = list(files) * -(-LEAST_PHOTOS // len(files))
-    reference = detector.reference
+    height, width = train.shape[-2:]
 
-    def decoded(count: int) -> Images:
-        height, width = params.images.height, params.images.width
-        return np.stack([resize(decode(data), height, width) for data in repeated[:count]])
+    def decode_some(some: Sequence[bytes]) -> Images:
+        return np.stack([resize(decode(data), height, width) for data in some])
 
-    def described(count: int) -> object:
-        return score_images(network, images[:count], reference, only=DESCRIPTIVE)
+    def speed(work: Callable[[Any], object], photos: Any) -> float:
+        work(photos[:WARM_UP_PHOTOS])
+        return len(photos) / clock(partial(work, photos))[1]
 
-    def reconstructed(count: int) -> object:
-        return [
-            (mse(*pair), centre_mse(*pair, reference.centre), coarse_mse(*pair, reference.centre))
-            for pair in training.reconstruct(network, images[:count])
-        ]
-
-    images = decoded(len(repeated))
-    works: dict[str, Callable[[int], object]] = {
-        "decoding and resizing": decoded,
-        "`appearance` and `texture`": described,
-        "the network's `mse`, `centre_mse`, `coarse_mse`": reconstructed,
-    }
-    speeds = {}
-    for name, work in tqdm(works.items(), desc="throughput", unit="part", disable=None):
-        work(WARM_UP_PHOTOS)
-        start = perf_counter()
-        work(len(repeated))
-        speeds[name] = len(repeated) / (perf_counter() - start)
+    images = decode_some(repeated)
+    speeds = {"decoding and resizing": speed(decode_some, repeated)}
+    for network in (None, *networks):
+        scores = {name: score for name, score in SCORES.items() if score.network == network}
+        normality = {name: score.fit(train) for name, score in scores.items()}
+        score_some = partial(score_images, normality=normality, networks=networks)
+        speeds[" + ".join(scores)] = speed(score_some, images)
     return {"photos": len(repeated), "per_second": speeds}
 
 
-def machine(device: torch.device) -> dict[str, Any]:
-    """Name the machine: its cores and processor, and what PyTorch runs on."""
-    return {
-        "cores": os.cpu_count(),
-        "processor": processor(),
-        "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
-        "device": str(device),
-    }
+def clock(work: Callable[[], Result]) -> tuple[Result, float]:
+    """Return what work returns, and how many seconds it took."""
+    start = perf_counter()
+    return work(), perf_counter() - start
 
 
-def processor() -> str:
-    """Give the CPU's model as Linux tells it, elsewhere as Python does."""
+def describe_machine() -> str:
+    """Return the machine's cores, its processor as Linux tells it, and what PyTorch runs on."""
     lines = CPU_INFO.read_text(encoding="utf-8").splitlines() if CPU_INFO.is_file() else []
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return next(iter(models), platform.processor() or platform.machine())
+    processor = next(iter(models), platform.processor() or platform.machine())
+    pytorch = f"torch {torch.__version__}, {torch.get_num_threads()} threads"
+    return f"{os.cpu_count()} cores, {processor}; {pytorch}, trained on {choose_device()}"
 
 
-def summary(results: Mapping[str, Sequence[Result]]) -> dict[str, Any]:
-    """Sum each system's results up: weights, FIGURE.{mean, min}, the single runs, and `times_ours`.
-
-    times_ours: its mean seconds over those of our network.
-    """
-    seconds = {
-        name: np.mean([result.seconds for result in found]) for name, found in results.items()
-    }
-    return {
-        name: {
-            "weights": found[0].weights,
-            "times_ours": float(seconds[name] / seconds[OURS]),
-            **{figure: spread_of([getattr(one, figure) for one in found]) for figure in FIGURES},
-            "runs": [result._asdict() for result in found],
-        }
-        for name, found in results.items()
-    }
+def summarise(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return a row a system: mean and least (`_min`) of seconds and rates, times of REFERENCE."""
+    systems = runs.groupby(["system", "title", "weights"], sort=False)[["seconds", *DECLARED]]
+    table = systems.mean().join(systems.min().add_suffix("_min")).reset_index()
+    return table.assign(times=table["seconds"] / table.set_index("system")["seconds"][REFERENCE])
 
 
-def spread_of(values: Sequence[float]) -> dict[str, float]:
-    """Give mean and least value."""
-    return {"mean": float(np.mean(values)), "min": float(np.min(values))}
+def to_markdown(measured: Mapping[str, Any]) -> str:
+    """Tell what `compare` returns in two tables and a line each about photos and machine."""
+    seeds, speeds = measured["seeds"], measured["throughput"]
+    names = {"title": "system", "weights": "weights", "seconds": "seconds"}
+    names |= {"times": f"times `{REFERENCE}`", **{rate: rate.upper() for rate in DECLARED}}
+    if len(seeds) > 1:
+        names |= {f"{name}_min": f"least {names[name]}" for name in ("seconds", *DECLARED)}
+    digits = ["", "", ".1f", ".2f", ".3f", ".3f", ".3f", ".1f", ".3f", ".3f", ".3f"]
+    systems = pd.DataFrame(measured["systems"])[list(names)].rename(columns=names)
+    parts = pd.Series(speeds["per_second"], name="photos/s")
+    parts = parts.rename_axis(f"part, {speeds['photos']:,} photos")
+    photos = ", ".join(f"{count:,} {name}" for name, count in measured["photos"].items())
+    return f"""\
+{systems.to_markdown(index=False, intfmt=",", floatfmt=digits)}
 
+{"Means of seeds" if len(seeds) > 1 else "Seed"} {", ".join(map(str, seeds))}; photos: {photos}.
 
-def markdown(figures: Mapping[str, Any]) -> str:
-    """Tell the figures of `compare` in two tables and a line about the machine."""
-    several = len(figures["seeds"]) > 1
+{parts.to_markdown(floatfmt=",.0f")}
 
-    def cell(spread: Mapping[str, float], digits: int) -> str:
-        least = f" ({spread['min']:.{digits}f})" if several else ""
-        return f"{spread['mean']:.{digits}f}{least}"
-
-    systems, photos, host = figures["systems"], figures["photos"], figures["machine"]
-    rows = [
-        [
-            NAMES[name],
-            f"{found['weights']:,}",
-            cell(found["seconds"], 1),
-            f"{found['times_ours']:.2f}",
-            *(cell(found[rate], 3) for rate in ("tpr", "tnr", "auroc")),
-        ]
-        for name, found in systems.items()
-    ]
-    speeds = figures["throughput"]
-    return "\n".join(
-        [
-            *table("system | weights | seconds | times ours | TPR | TNR | AUROC", rows),
-            "",
-            ("Mean (least) of seeds " if several else "Seed ")
-            + f"{', '.join(map(str, figures['seeds']))}; {photos['train']:,} training, "
-            f"{photos['holdout']:,} held-out photos, {photos['spills']:,} known spills, "
-            f"{photos['test']:,} test photos. The detector is "
-            f"{' + '.join(f'`{name}`' for name in figures['detector'])}.",
-            "",
-            *table(
-                f"part, {speeds['photos']:,} photos | photos/s",
-                [[name, f"{speed:,.0f}"] for name, speed in speeds["per_second"].items()],
-            ),
-            "",
-            f"Machine: {host['cores']} cores, {host['processor']}; torch {host['torch']}, "
-            f"{host['threads']} threads, trained on {host['device']}.",
-        ]
-    )
-
-
-def table(head: str, rows: Sequence[Sequence[str]]) -> list[str]:
-    """Give the lines of a Markdown table; `head` separates its columns by ` | `."""
-    columns = head.count(" | ") + 1
-    return [
-        f"| {head} |",
-        f"|{'---|' * columns}",
-        *(f"| {' | '.join(row)} |" for row in rows),
-    ]
+Machine: {measured["machine"]}."""
 
 
 if __name__ == "__main__":

@@ -13,14 +13,21 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stages.bayes import generators
-from stages.bayes.avatars import AvatarSet, load_avatars, read_avatars
-from stages.bayes.styles import fit_styles, load_counts
+from stages.bayes.avatars import TRAIN_FILE, AvatarSet, load_avatars, read_avatars
+from stages.bayes.generators.registry import GENERATORS, fit
+from stages.bayes.params import AvatarParams, StyleParams
+from stages.bayes.styles import COUNTS_FILE, fit_styles, load_counts
 from stages.common.errors import run
-from stages.common.params import load_params
+from stages.common.params import Section, load_params
 
-COUNTS, TRAIN = Path("data/styles.yaml"), Path("data/avatars/train.npz")
 DRAWN = 20
+
+
+class Params(Section):
+    """What is read of params.yaml."""
+
+    styles: StyleParams
+    avatars: AvatarParams
 
 
 class Timing(NamedTuple):
@@ -42,7 +49,7 @@ def main() -> None:
     number, height, width, _ = training.avatars.shape
     print(f"{number} avatars of {width} x {height} pixels\n")
     print("| generator | fit, s | an avatar, ms | memory, MB |\n|---|---|---|---|")
-    for name in generators.GENERATORS:
+    for name in GENERATORS:
         if name == "style" and not training.styles:
             continue
         with get_context("spawn").Pool(1) as pool:
@@ -51,18 +58,18 @@ def main() -> None:
 
 
 def read_training(source: Path | None) -> AvatarSet:
-    """Give the avatars to learn from."""
-    return load_avatars(TRAIN) if source is None else read_avatars(source)[0]
+    """Return the avatars to learn from; raises InputError as their readers do."""
+    return load_avatars(TRAIN_FILE) if source is None else read_avatars(source)[0]
 
 
 def measure(name: str, source: Path | None) -> Timing:
-    """Fit a generator and draw from it, in a fresh process."""
-    params = load_params()
-    model = fit_styles(load_counts(COUNTS), params.styles.smoothing)
+    """Return how long a generator takes to fit and draw, and its memory: for a fresh process."""
+    params = load_params(Params)
+    model = fit_styles(load_counts(COUNTS_FILE), params.styles.smoothing)
     training = read_training(source)
     start = perf_counter()
-    generator = generators.fit(name, training, model, params.avatars.smoothing)
-    fit = perf_counter() - start
+    generator = fit(name, training, model, params.avatars.smoothing)
+    to_fit = perf_counter() - start
     times = []
     for seed in range(DRAWN):
         rng = np.random.default_rng(seed)
@@ -70,7 +77,7 @@ def measure(name: str, source: Path | None) -> Timing:
         generator.sample(rng)
         times.append(perf_counter() - start)
     kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return Timing(fit, float(np.median(times)) * 1000, kilobytes / 1024)
+    return Timing(to_fit, float(np.median(times)) * 1000, kilobytes / 1024)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """Two networks that others find spills with, written afresh from their descriptions.
 
-Images are `[N, C, H, W]` uint8, networks take and give them as floats in [0, 1]; a score is the
+Images are `[N, C, H, W]` uint8, networks take and return them as floats in [0, 1]; a score is the
 mean squared error of an image, larger = stranger.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -15,14 +16,15 @@ from torch import nn
 from torch.nn import functional
 from tqdm import tqdm
 
-from stages.wells.images import Images
+from stages.common.types import FloatArray, Images
+from stages.wells.data.preparation import Parts
+from stages.wells.detection.thresholds import sigma
+from stages.wells.networks.base import batches
+from stages.wells.networks.training import choose_device
 
 LEARNING_RATE = 1e-3
-EVALUATION_BATCH = 512
 # Grey of red, green and blue (ITU-R BT.601), as PIL's mode L has it.
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-
-FloatArray = NDArray[np.float64]
 
 
 class Baseline(NamedTuple):
@@ -32,6 +34,7 @@ class Baseline(NamedTuple):
     """
 
     name: str
+    title: str
     make: Callable[[], nn.Module]
     height: int
     width: int
@@ -39,8 +42,19 @@ class Baseline(NamedTuple):
     batch_size: int
 
 
+class Fitted(NamedTuple):
+    """What scores images, its threshold, and how many weights the score takes.
+
+    An image is called a spill where its score is at or above the threshold.
+    """
+
+    score: Callable[[Images], FloatArray]
+    threshold: float
+    weights: int
+
+
 def dense_network() -> nn.Module:
-    """Give a dense autoencoder of grey images `[N, 1, 28, 28]` with a bottleneck of 2 numbers.
+    """Return a dense autoencoder of grey images `[N, 1, 28, 28]` with a bottleneck of 2 numbers.
 
     806,674 weights: 784-512-2-512-784, ReLU between, the bottleneck linear, a sigmoid at the end.
     """
@@ -58,7 +72,7 @@ def dense_network() -> nn.Module:
 
 
 def convolutional_network() -> nn.Module:
-    """Give a convolutional autoencoder of images `[N, 3, 48, 48]` with 128 x 6 x 6 in the middle.
+    """Return a convolutional autoencoder of images `[N, 3, 48, 48]` with 128 x 6 x 6 in the middle.
 
     527,715 weights. Seven 3 x 3 convolutions, every second of stride 2, then three times
     nearest-neighbour up-sampling and a convolution, to 64, 32 and 3 channels; ReLU between, a
@@ -90,12 +104,66 @@ def convolutional_network() -> nn.Module:
     return nn.Sequential(*encoder, *decoder)
 
 
-DENSE = Baseline("dense", dense_network, 28, 28, epochs=17, batch_size=128)
-CONVOLUTIONAL = Baseline("convolutional", convolutional_network, 48, 48, epochs=5, batch_size=256)
+# No detector of params.yaml can have a name with a space.
+DENSE = Baseline(
+    "dense network",
+    "dense: 784-512-2-512-784, 28 × 28 grey, mean + 3σ",
+    dense_network,
+    height=28,
+    width=28,
+    epochs=17,
+    batch_size=128,
+)
+CONVOLUTIONAL = Baseline(
+    "convolutional network",
+    "convolutional: 7 + 3 layers, 48 × 48, depth-1 tree",
+    convolutional_network,
+    height=48,
+    width=48,
+    epochs=5,
+    batch_size=256,
+)
+
+
+def fit_dense(parts: Parts, seed: int, *_: object) -> Fitted:
+    """Train the dense network on all training photos in grey, for it knows no held-out ones."""
+    images = grey(np.concatenate([parts.train, parts.holdout]))
+    network = build(DENSE, seed)
+    train(network, DENSE, images, seed, choose_device())
+    threshold = sigma(mean_squared_errors(network, images))
+
+    def score(images: Images) -> FloatArray:
+        return mean_squared_errors(network, grey(images))
+
+    return Fitted(score, threshold, count_weights(network))
+
+
+def fit_convolutional(parts: Parts, seed: int, *_: object) -> Fitted:
+    """Train the convolutional network; its threshold is from held-out and known spills."""
+    network = build(CONVOLUTIONAL, seed)
+    train(network, CONVOLUTIONAL, parts.train, seed, choose_device())
+    score = partial(mean_squared_errors, network)
+    threshold = tree_threshold(score(parts.holdout), score(parts.spills))
+    return Fitted(score, threshold, count_weights(network))
+
+
+FITS = ((DENSE, fit_dense), (CONVOLUTIONAL, fit_convolutional))
+
+
+def warm_up() -> None:
+    """Train a step, so that no system's time holds what PyTorch does only once."""
+    images = np.zeros((8, 3, CONVOLUTIONAL.height, CONVOLUTIONAL.width), dtype=np.uint8)
+    once = CONVOLUTIONAL._replace(name="to warm up", epochs=1)
+    train(build(once, 0), once, images, 0, choose_device())
+
+
+def count_weights(network: nn.Module) -> int:
+    """Return how many numbers training sets."""
+    return sum(weight.numel() for weight in network.parameters())
 
 
 def grey(images: Images) -> Images:
-    """Give colour images `[N, 3, H, W]` in grey, `[N, 1, H, W]`."""
+    """Return colour images `[N, 3, H, W]` in grey, `[N, 1, H, W]`."""
     shades: NDArray[np.float32] = np.einsum("nchw,c->nhw", images, LUMA)
     return shades.round().astype(np.uint8)[:, None]
 
@@ -112,7 +180,8 @@ def train(
 ) -> None:
     """Train a network in place; the order of images is by the seed. It ends on the CPU.
 
-    Every operation is deterministic, as in `stages.wells.training.train`, beside which it is timed.
+    Every operation is deterministic, as in the training of this project's networks, beside which it
+    is timed.
     """
     torch.use_deterministic_algorithms(True)
     network.to(device).train()
@@ -134,20 +203,19 @@ def train(
 
 
 def mean_squared_errors(network: nn.Module, images: Images) -> FloatArray:
-    """Give each image's mean squared error over pixels and channels, in [0, 1], `[N]`."""
+    """Return each image's mean squared error over pixels and channels, in [0, 1], `[N]`."""
     errors = []
     with torch.inference_mode():
-        for batch in torch.from_numpy(images).split(EVALUATION_BATCH):  # type: ignore[no-untyped-call]
-            inputs = batch.float() / 255
+        for inputs in batches(images):
             errors.append((network(inputs) - inputs).square().mean((1, 2, 3)))
     return torch.cat(errors).double().numpy()
 
 
 def tree_threshold(normals: FloatArray, spills: FloatArray) -> float:
-    """Give the least score above the cut of a depth-1 decision tree, every image weighing the same.
+    """Return the least score above the cut of a depth-1 decision tree.
 
-    Where the tree makes no cut, or spills aren't more common above it, the threshold lies just
-    above the highest score.
+    Every image weighs the same. Where the tree makes no cut, or spills aren't more common above it,
+    the threshold lies just above the highest score.
     """
     scores = np.r_[normals, spills]
     labels = np.r_[np.zeros(len(normals)), np.ones(len(spills))]

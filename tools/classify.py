@@ -1,7 +1,7 @@
 """Tell spills from normal wells in photos: `python -m tools.classify PATH…`.
 
 PATH is a photo, a folder, a zip, a pattern in quotes, or `-` for a list of paths on standard input.
-Gives a row a photo: its name, its score, the score's margin over the threshold (from 0 on: a
+Prints a row a photo: its name, its score, the score's margin over the threshold (from 0 on: a
 spill), the label (spill or normal), and the view (clear, or obstructed where something strange lies
 at the sides of the well, so that a person should look). A photo that can't be read has an error in
 its row, and the exit status is then 1.
@@ -25,16 +25,12 @@ from tqdm import tqdm
 
 from stages.common.errors import InputError, run
 from stages.common.files import replacing
-from stages.common.params import load_params
-from stages.wells import networks
-from stages.wells.detector import COMBINED, Detector, load_detector, standardised
-from stages.wells.images import Images, decode, resize
-from stages.wells.network import Network
-from stages.wells.scores import obstruction, score_images, squared_error
-from stages.wells.training import reconstruct
+from stages.common.types import Images
+from stages.wells.data.images import decode, resize
+from stages.wells.detection.detector import DETECTOR, Detector, load_artifact, score_for
+from stages.wells.networks.base import Network
 from tools.photos import STANDARD_INPUT, Photo, find_photos
 
-MODELS = Path("models")
 BATCH = 512
 
 
@@ -55,9 +51,7 @@ def main() -> None:
     for stream in (sys.stdin, sys.stdout):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="surrogateescape")
-    folder = _model_folder(arguments.model)
-    network = networks.load(folder / "network.safetensors")
-    detector = load_detector(folder / "detector.json")
+    detector, networks = load_artifact(arguments.model)
     if arguments.threshold is not None:
         detector = detector.model_copy(update={"threshold": arguments.threshold})
 
@@ -65,7 +59,7 @@ def main() -> None:
     if STANDARD_INPUT not in arguments.paths:
         total = sum(1 for _ in find_photos(arguments.paths))
     photos = tqdm(find_photos(arguments.paths), total=total, unit="photo", disable=None)
-    rows = classify(photos, network, detector, arguments.heatmaps)
+    rows = classify(photos, detector, networks, arguments.heatmaps)
     try:
         failed = _write(rows, arguments.output, arguments.format)
     except BrokenPipeError:
@@ -77,14 +71,17 @@ def main() -> None:
 
 
 def classify(
-    photos: Iterable[Photo], network: Network, detector: Detector, heatmaps: Path | None = None
+    photos: Iterable[Photo],
+    detector: Detector,
+    networks: Mapping[str, Network],
+    heatmaps: Path | None = None,
 ) -> Iterator[Row]:
-    """Give a row a photo, in their order; holds two times BATCH photos at a time.
+    """Yield a row a photo, in their order; holds two times BATCH photos at a time.
 
-    Under `heatmaps` it writes, for each photo, where the network's reconstruction errs.
+    Under `heatmaps` it writes, for each photo, where the detector finds it strange.
     """
     photos = iter(photos)
-    size = detector.reference.height, detector.reference.width
+    size = detector.height, detector.width
 
     def read() -> list[tuple[str, Images | str]]:
         return [(photo.name, _decoded(photo, *size)) for photo in islice(photos, BATCH)]
@@ -95,55 +92,57 @@ def classify(
         while batch := coming.result():
             coming = reader.submit(read)
             images = {name: image for name, image in batch if not isinstance(image, str)}
-            rows = _rows(images, network, detector)
+            rows = _rows(images, detector, networks)
             if heatmaps:
-                _write_heatmaps(images, network, heatmaps)
+                _write_heatmaps(images, detector, networks, heatmaps)
             for name, image in batch:
                 yield Row(name, error=image) if isinstance(image, str) else rows[name]
 
 
 def _decoded(photo: Photo, height: int, width: int) -> Images | str:
-    """Give a photo as `[3, height, width]`, or why there is none."""
+    """Return a photo as `[3, height, width]`, or why there is none."""
     try:
         return resize(decode(photo.read()), height, width)
     except (InputError, ValueError) as error:
         return str(error)
 
 
-def _rows(images: Mapping[str, Images], network: Network, detector: Detector) -> dict[str, Row]:
-    """Give the row of each image `[3, H, W]`, by name."""
+def _rows(
+    images: Mapping[str, Images], detector: Detector, networks: Mapping[str, Network]
+) -> dict[str, Row]:
+    """Return the row of each image `[3, H, W]`, by name."""
     if not images:
         return {}
     stacked = np.stack(list(images.values()))
-    scores = score_images(network, stacked, detector.reference, only=detector.combination)
-    combined = standardised(detector, scores)[COMBINED]
-    obstructed = obstruction(stacked, detector.reference) > detector.obstruction_threshold
+    scores = detector.combine(score_for([detector], networks, stacked))
     rows = {}
-    for name, score, hidden in zip(images, combined, obstructed, strict=True):
+    for name, score, hidden in zip(images, scores, detector.occlusion.find(stacked), strict=True):
         margin = float(score) - detector.threshold
         label, view = "spill" if margin >= 0 else "normal", "obstructed" if hidden else "clear"
         rows[name] = Row(name, float(score), margin, label, view)
     return rows
 
 
-def _write_heatmaps(images: Mapping[str, Images], network: Network, folder: Path) -> None:
+def _write_heatmaps(
+    images: Mapping[str, Images], detector: Detector, networks: Mapping[str, Network], folder: Path
+) -> None:
     if not images:
         return
     # Imported here, for who wants no pictures should not wait for what draws them.
     from stages.common.pictures import save_picture
-    from stages.wells.figures import overlay
+    from stages.wells.detection.decision_map import map_decision, overlay
 
-    pairs = reconstruct(network, np.stack(list(images.values())))
-    errors = np.concatenate([squared_error(*pair).cpu().numpy() for pair in pairs])
-    for (name, image), error in zip(images.items(), errors, strict=True):
+    maps = map_decision(detector, networks, np.stack(list(images.values())))
+    for (name, image), blocks in zip(images.items(), maps, strict=True):
         # Below the folder whatever the photo's own folder is.
         path = Path(name)
         parts = [part.replace("..", "__") for part in path.relative_to(path.anchor).parts]
-        save_picture(overlay(image, error), folder.joinpath(*parts[:-1], f"{parts[-1]}.png"))
+        path = folder.joinpath(*parts[:-1], f"{parts[-1]}.png")
+        save_picture(overlay(image, blocks, detector.threshold), path)
 
 
 def _write(rows: Iterable[Row], output: Path | None, form: str | None) -> int:
-    """Write rows as they come, and give the number of those with an error."""
+    """Write rows as they come, and return the number of those with an error."""
     failed = 0
 
     def counted() -> Iterator[Row]:
@@ -183,22 +182,6 @@ def _write_json(rows: Iterable[Row], to: TextIO) -> None:
     to.write("\n]\n" if separator != "[\n" else "[]\n")
 
 
-def _model_folder(model: str | None) -> Path:
-    """Give the folder of a model, by its name below `models` or its path.
-
-    Raises InputError where the named one is neither.
-    """
-    if model is None:
-        return MODELS / load_params().detector.model
-    for folder in (Path(model), MODELS / model):
-        if folder.is_dir():
-            return folder
-    known = ", ".join(sorted(path.name for path in MODELS.glob("*") if path.is_dir()))
-    raise InputError(
-        f"--model {model}: there is no such folder, and in {MODELS} only: {known or 'nothing yet'}"
-    )
-
-
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -207,9 +190,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--output", type=Path, metavar="FILE", help="else standard output")
     parser.add_argument("--format", choices=("csv", "json"), help="else by FILE's ending")
     parser.add_argument(
-        "--heatmaps", type=Path, metavar="DIR", help="write overlays of where the error lies"
+        "--heatmaps", type=Path, metavar="DIR", help="write overlays of where a photo is strange"
     )
-    parser.add_argument("--model", help="a folder, or a name below models; else detector.model")
+    parser.add_argument(
+        "--model", type=Path, default=DETECTOR, metavar="DIR", help=f"else {DETECTOR}"
+    )
     parser.add_argument("--threshold", type=float, help="else the detector's own")
     arguments = parser.parse_args()
     if arguments.threshold is not None and not math.isfinite(arguments.threshold):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from stages.common.errors import InputError
 from stages.common.sources import files_of_zip, is_junk
-from stages.wells.archive import open_zip
+from stages.wells.data.archive import open_zip
 
 STANDARD_INPUT = "-"
 # In folders and zips; a file that is named itself is tried whatever its name.
@@ -30,7 +30,7 @@ class Photo(NamedTuple):
 
 
 def find_photos(paths: Iterable[str]) -> Iterator[Photo]:
-    """Give every photo of paths in their order, those of a folder, pattern or zip by name.
+    """Yield every photo of paths in their order, those of a folder, pattern or zip by name.
 
     `-` reads paths from standard input, a line each. What isn't there, is no zip or holds no photo
     is given as a photo whose reading says so. A zip's photo must be read before the next is asked

@@ -82,7 +82,7 @@ def compare(base: str, folder: str) -> Review:
 
 
 def dvc_json(command: list[str]) -> dict[str, Any]:
-    """Give what a DVC command says as JSON; raises InputError with its message where it fails."""
+    """Return what a DVC command says as JSON; raises InputError with its message where it fails."""
     done = subprocess.run([*DVC, *command, "--json"], capture_output=True, text=True, check=False)
     if done.returncode:
         raise InputError(f"dvc {' '.join(command)} failed: {done.stderr.strip()}")
@@ -91,7 +91,7 @@ def dvc_json(command: list[str]) -> dict[str, Any]:
 
 
 def changes_of(by_file: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[Change]:
-    """Give the values that differ, by the names of their files and their dotted paths."""
+    """Return the values that differ, by the names of their files and their dotted paths."""
     return [
         Change(Path(file).stem if file != "params.yaml" else "", name, pair["old"], pair["new"])
         for file, values in sorted(by_file.items())
@@ -101,7 +101,7 @@ def changes_of(by_file: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[C
 
 
 def at_revision(base: str, path: Path) -> bytes | None:
-    """Give a file as it was at a revision; None where there was none."""
+    """Return a file as it was at a revision; None where there was none."""
     shown = subprocess.run(
         ["git", "show", f"{base}:{path.as_posix()}"], capture_output=True, check=False
     )
@@ -109,7 +109,7 @@ def at_revision(base: str, path: Path) -> bytes | None:
 
 
 def written_by(lock: bytes | None) -> dict[str, str]:
-    """Give the MD5 of every file or folder of data and models that stages wrote, by dvc.lock.
+    """Return the MD5 of every file or folder of data and models that stages wrote, by dvc.lock.
 
     The files themselves need not be there, and may be those of another revision.
     """
@@ -119,7 +119,7 @@ def written_by(lock: bytes | None) -> dict[str, str]:
 
 
 def changed_files(before: Mapping[str, str], now: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Give what became of each path whose content differs, and the path."""
+    """Return what became of each path whose content differs, and the path."""
     return [
         ("added" if path not in before else "deleted" if path not in now else "modified", path)
         for path in sorted(before.keys() | now.keys())
@@ -128,7 +128,7 @@ def changed_files(before: Mapping[str, str], now: Mapping[str, str]) -> list[tup
 
 
 def changed_plots(plots: Mapping[str, Any], base: str) -> tuple[list[Chart], list[Pair]]:
-    """Give the charts whose points differ, and pictures whose bytes do, before and after."""
+    """Return the charts whose points differ, and pictures whose bytes do, before and after."""
     charts, pairs = [], []
     for name, parts in plots.get("data", {}).items():
         if parts[0]["type"] == "vega":
@@ -145,7 +145,7 @@ def changed_plots(plots: Mapping[str, Any], base: str) -> tuple[list[Chart], lis
 
 
 def points_of(spec: Mapping[str, Any], revision: str) -> list[dict[str, Any]]:
-    """Give the points that a chart shows of a revision."""
+    """Return the points that a chart shows of a revision."""
     return [
         {key: value for key, value in point.items() if key != "rev"}
         for point in spec["data"]["values"]
@@ -154,7 +154,7 @@ def points_of(spec: Mapping[str, Any], revision: str) -> list[dict[str, Any]]:
 
 
 def before_and_now(spec: Mapping[str, Any], base: str) -> dict[str, Any]:
-    """Give a chart of both revisions that shows the points of `base` first and calls them so."""
+    """Return a chart of both revisions that shows the points of `base` first and calls them so."""
     titles = {base: "before", "workspace": "now"}
     values = [
         {**point, "rev": title}
@@ -166,7 +166,7 @@ def before_and_now(spec: Mapping[str, Any], base: str) -> dict[str, Any]:
 
 
 def changed_labels(base: str) -> list[LabelChange]:
-    """Give the test wells that a model's detector calls otherwise than before."""
+    """Return the test wells that a detector calls otherwise than before."""
     changed = []
     for path in sorted(Path(PREDICTIONS).glob("*/predictions.csv")):
         shown = at_revision(base, path)

@@ -10,28 +10,11 @@ from typing import Any, NamedTuple
 import vl_convert
 from PIL import Image
 
-from stages.wells.images import Images
+from stages.common.types import Images
+from stages.wells.detection.detector import IN_USE
 
-HIGHER_IS_BETTER = {
-    "accuracy",
-    "auroc",
-    "average_precision",
-    "balanced_accuracy",
-    "log_posterior",
-    "silhouette",
-    "spills_in_pure_clusters",
-    "style_fidelity",
-    "tnr",
-    "tpr",
-}
-LOWER_IS_BETTER = {
-    "calibration_error",
-    "copy_rate",
-    "held_out_bits_per_dimension",
-    "holdout_mse",
-}
-# Parts of a metric's path that only detail another one.
-DETAILS = {"attributes", "distinct", "kinds", "right", "tpr_interval", "tnr_interval", "unweighed"}
+HIGHER_IS_BETTER = {"accuracy", "auroc", "fidelity", "tnr", "tpr", "validation"}
+LOWER_IS_BETTER = {"held_out_bits", "holdout_mse"}
 # GitHub takes 65,536 characters for a comment; a page of thousands of photos is read by nobody.
 MARKDOWN_ROWS, PAGE_WELLS = 80, 200
 MAGNIFICATION = 4
@@ -56,20 +39,14 @@ class Change(NamedTuple):
 
     def better(self) -> bool | None:
         """Tell whether the new value is better; None where that can't be said."""
-        key = self.name.split(".")[-1]
+        words = set(self.name.split("."))
         numbers = all(isinstance(value, int | float) for value in (self.old, self.new))
-        if not numbers or key not in HIGHER_IS_BETTER | LOWER_IS_BETTER:
+        if not numbers or not words & (HIGHER_IS_BETTER | LOWER_IS_BETTER):
             return None
-        return bool((self.new > self.old) == (key in HIGHER_IS_BETTER))
-
-    def is_detail(self) -> bool:
-        """Tell whether the metric only details another one, or nothing says what is better."""
-        *above, key = self.name.split(".")
-        known = key in HIGHER_IS_BETTER | LOWER_IS_BETTER
-        return not known or not DETAILS.isdisjoint(above)
+        return bool((self.new > self.old) == bool(words & HIGHER_IS_BETTER))
 
     def arrow(self) -> str:
-        """Give the direction and what it means."""
+        """Return the direction and what it means."""
         if not all(isinstance(value, int | float) for value in (self.old, self.new)):
             return "new" if self.old is None else "gone" if self.new is None else ""
         direction = "▲" if self.new > self.old else "▼"
@@ -77,9 +54,9 @@ class Change(NamedTuple):
 
 
 class LabelChange(NamedTuple):
-    """A test well that a model calls otherwise than before, with its photo where it is at hand."""
+    """A test well that a detector calls otherwise than before, with its photo if it is at hand."""
 
-    model: str
+    detector: str
     name: str
     actual: str
     before: str
@@ -118,37 +95,34 @@ class Review(NamedTuple):
     pairs: list[Pair]
 
     def plots(self) -> list[str]:
-        """Give the names of the plots that differ."""
+        """Return the names of the plots that differ."""
         return [chart.name for chart in self.charts] + [pair.name for pair in self.pairs]
 
     def summary(self) -> str:
-        """Give how much changed, in a line."""
-        worse = sum(one.better() is False for one in self.metrics if not one.is_detail())
+        """Return how much changed, in a line."""
+        worse = sum(one.better() is False for one in self.metrics)
         return (
-            f"parameters {len(self.params)}, metrics {len(self.metrics)} ({worse} of the main ones "
-            f"worse), files of data and models {len(self.data)}, labels {len(self.labels)}, "
+            f"parameters {len(self.params)}, metrics {len(self.metrics)} ({worse} worse), "
+            f"files of data and models {len(self.data)}, labels {len(self.labels)}, "
             f"plots {len(self.plots())}"
         )
 
 
 def as_markdown(review: Review) -> str:
-    """Give the report without pictures."""
-    main, details = _main_and_details(review.metrics)
+    """Return the report without pictures."""
     parts = [
         f"## What changed since `{review.base}`",
         f"Changed: {review.summary()}.",
         _section("Parameters", ["parameter", "before", "now"], map(_params_row, review.params)),
-        _section("Metrics", ["metric", "before", "now", ""], map(_metrics_row, main)),
-        _folded(
-            f"{len(details)} more metrics",
-            _markdown_table(["metric", "before", "now", ""], map(_metrics_row, details)),
-        )
-        if details
-        else "",
+        _section(
+            "Metrics",
+            ["metric", "before", "now", ""],
+            _metrics_rows(review.metrics),
+        ),
         _section("Data and models", ["file", ""], ([path, kind] for kind, path in review.data)),
         _section(
             "Test wells with another label",
-            ["well", "model", "is", "before", "now", ""],
+            ["well", "detector", "is", "before", "now", ""],
             map(_label_row, review.labels),
         ),
         _section("Plots", ["plot"], ([name] for name in review.plots())),
@@ -157,8 +131,7 @@ def as_markdown(review: Review) -> str:
 
 
 def as_html(review: Review) -> str:
-    """Give the report with charts and pictures, in one page that loads nothing."""
-    main, details = _main_and_details(review.metrics)
+    """Return the report with charts and pictures, in one page that loads nothing."""
     metrics_head = ["metric", "before", "now", ""]
     parts = [
         f"<h1>What changed since {html.escape(review.base)}</h1>",
@@ -167,11 +140,7 @@ def as_html(review: Review) -> str:
             "Parameters",
             _html_table(["parameter", "before", "now"], map(_params_row, review.params)),
         ),
-        _html_section("Metrics", _html_table(metrics_head, map(_metrics_row, main))),
-        f"<details><summary>{len(details)} more metrics</summary>"
-        f"{_html_table(metrics_head, map(_metrics_row, details))}</details>"
-        if details
-        else "",
+        _html_section("Metrics", _html_table(metrics_head, _metrics_rows(review.metrics))),
         _html_section(
             "Data and models",
             _html_table(["file", ""], ([path, kind] for kind, path in review.data)),
@@ -189,12 +158,10 @@ def as_html(review: Review) -> str:
     )
 
 
-def _main_and_details(metrics: Sequence[Change]) -> tuple[list[Change], list[Change]]:
-    """Part metrics, and begin with those of the detector in use."""
-    ordered = sorted(metrics, key=lambda one: "best" not in one.name.split("."))
-    return [one for one in ordered if not one.is_detail()], [
-        one for one in ordered if one.is_detail()
-    ]
+def _metrics_rows(metrics: Sequence[Change]) -> list[list[str]]:
+    """Return a row a metric, those of the detector in use first."""
+    ordered = sorted(metrics, key=lambda one: not one.name.startswith(f"{IN_USE}."))
+    return [_metrics_row(one) for one in ordered]
 
 
 def _params_row(change: Change) -> list[str]:
@@ -213,7 +180,7 @@ def _metrics_row(change: Change) -> list[str]:
 def _label_row(change: LabelChange) -> list[str]:
     return [
         change.name,
-        change.model,
+        change.detector,
         change.actual,
         change.before,
         change.after,
@@ -245,10 +212,6 @@ def _left_out(count: int) -> str:
     return f"\n\nand {count} more" if count > 0 else ""
 
 
-def _folded(title: str, text: str) -> str:
-    return f"<details><summary>{title}</summary>\n\n{text}\n\n</details>"
-
-
 def _html_section(title: str, content: str) -> str:
     return f"<h2>{title}</h2>\n{content}" if content else ""
 
@@ -274,7 +237,7 @@ def _wells(labels: Sequence[LabelChange]) -> str:
     for one in labels[:PAGE_WELLS]:
         verdict = one.verdict()
         figures.append(
-            f"<figure>{_thumbnail(one.image)}<figcaption>{html.escape(one.model)}: "
+            f"<figure>{_thumbnail(one.image)}<figcaption>{html.escape(one.detector)}: "
             f"{html.escape(one.name)}<br>is {html.escape(one.actual)}, was called "
             f"{html.escape(one.before)}, <span{_class(verdict)}>{verdict}</span>"
             "</figcaption></figure>"

@@ -5,10 +5,8 @@
 
 import argparse
 import subprocess
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +15,10 @@ import numpy as np
 
 from stages.common.errors import InputError, run
 from stages.common.files import write_json
-from stages.wells.networks import NETWORKS
+from stages.wells.evaluation.metrics import DECLARED
 
 PREFIX = "seed-"
 UNFINISHED = {"Failed", "Queued", "Running"}
-FIGURES = ("auroc", "tpr", "tnr")
 SEEDS_FILE = Path("metrics/seeds.json")
 
 
@@ -41,9 +38,9 @@ def main() -> None:
 
 
 def finished(rows: Iterable[Mapping[str, Any]], seeds: Sequence[int]) -> list[Mapping[str, Any]]:
-    """Give the rows of the experiments of these seeds, in their order.
+    """Return the rows of the experiments of these seeds, in their order.
 
-    Raises InputError where one is missing or didn't succeed, for DVC then shows the figures of the
+    Raises InputError where one is missing or didn't succeed, for DVC then shows the metrics of the
     commit that it started from.
     """
     by_name = {str(row.get("Experiment")): row for row in rows}
@@ -59,28 +56,22 @@ def finished(rows: Iterable[Mapping[str, Any]], seeds: Sequence[int]) -> list[Ma
     return found
 
 
-def spread_of(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Give MODEL.SCORE.FIGURE.{mean, std, min} of rows with such keys, and the same of best.FIGURE.
+def spread_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, dict[str, float]]]:
+    """Return DETECTOR.RATE.{mean, std, min} of rows with keys `DETECTOR.RATE`.
 
     std is the sample's (n - 1).
     """
-    values: dict[str, list[float]] = defaultdict(list)
-    for row in rows:
-        for key, value in row.items():
-            *path, figure = key.split(".")
-            if figure in FIGURES and (path == ["best"] or (len(path) == 2 and path[0] in NETWORKS)):
-                values[key].append(value)
-    nested: dict[str, Any] = {}
-    for key in sorted(values):
-        *path, figure = key.split(".")
-        found = np.array(values[key])
-        place = reduce(lambda inner, word: inner.setdefault(word, {}), path, nested)
-        place[figure] = {
-            "mean": float(found.mean()),
-            "std": float(found.std(ddof=1)),
-            "min": float(found.min()),
-        }
-    return nested
+    spread: dict[str, dict[str, dict[str, float]]] = {}
+    for key in rows[0]:
+        detector, dot, rate = key.partition(".")
+        if dot and rate in DECLARED:
+            found = np.array([row[key] for row in rows])
+            spread.setdefault(detector, {})[rate] = {
+                "mean": float(found.mean()),
+                "std": float(found.std(ddof=1)),
+                "min": float(found.min()),
+            }
+    return spread
 
 
 if __name__ == "__main__":

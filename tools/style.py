@@ -7,13 +7,14 @@ value of each attribute is instead.
 import argparse
 from collections.abc import Iterable
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
+from stages.bayes.params import StyleParams
 from stages.bayes.styles import (
-    described,
+    COUNTS_FILE,
+    describe,
     draw_styles,
     fit_styles,
     load_counts,
@@ -21,14 +22,19 @@ from stages.bayes.styles import (
     posterior,
 )
 from stages.common.errors import InputError, run
-from stages.common.params import load_params
+from stages.common.params import Section, Seed, load_params
 
-COUNTS = Path("data/styles.yaml")
+
+class Params(Section):
+    """What is read of params.yaml."""
+
+    seed: Seed
+    styles: StyleParams
 
 
 def main() -> None:
     """Print what the command line asks for."""
-    params = load_params()
+    params = load_params(Params)
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -40,8 +46,8 @@ def main() -> None:
     if arguments.n < 1 or arguments.seed < 0:
         parser.error("-n must be at least 1 and --seed at least 0")
 
-    model = fit_styles(load_counts(COUNTS), params.styles.smoothing)
-    given = pairs(arguments.given)
+    model = fit_styles(load_counts(COUNTS_FILE), params.styles.smoothing)
+    given = parse_pairs(arguments.given)
     if arguments.marginals:
         table = posterior(model, given)
         for attribute in model.values:
@@ -51,11 +57,11 @@ def main() -> None:
     drawn = draw_styles(model, np.random.default_rng(arguments.seed), given)
     progress = tqdm(islice(drawn, arguments.n), total=arguments.n, unit="style", disable=None)
     for style, probability, log_probability in progress:
-        tqdm.write(f"{described(model, style)} {probability!r} (ln {log_probability:.6f})")
+        tqdm.write(f"{describe(model, style)} {probability!r} (ln {log_probability:.6f})")
 
 
-def pairs(texts: Iterable[str]) -> dict[str, str]:
-    """Read `ATTRIBUTE=VALUE` texts; raises InputError for another form or an attribute twice."""
+def parse_pairs(texts: Iterable[str]) -> dict[str, str]:
+    """Return `ATTRIBUTE=VALUE` texts by attribute; raises InputError for another form, or twice."""
     given: dict[str, str] = {}
     for text in texts:
         attribute, equals, value = (part.strip() for part in text.partition("="))

@@ -19,8 +19,10 @@ from stages.common.sources import UNREADABLE, Reader, files_of_folder, files_of_
 
 Avatar = NDArray[np.uint8]
 Avatars = NDArray[np.uint8]
-Letters = NDArray[np.unsignedinteger]
+Symbols = NDArray[np.unsignedinteger]
 
+# What `draw_avatars` writes.
+TRAIN_FILE, HOLDOUT_FILE = Path("data/avatars/train.npz"), Path("data/avatars/holdout.npz")
 HELD_OUT, STYLES, NAME = "holdout", "styles.csv", "name"
 LARGEST_SIDE = 2048
 MAX_PIXEL_BYTES = 2**30
@@ -39,14 +41,17 @@ class AvatarSet(NamedTuple):
     styles: tuple[Style, ...] = ()
 
 
-def as_letters(avatars: Avatars, letter: type[np.unsignedinteger]) -> Letters:
-    """Give avatars `[N, H, W, 4]` as rows of letters: channel values (uint8) or pixels (uint32)."""
-    return np.ascontiguousarray(avatars).reshape(len(avatars), -1).view(letter)
+def as_symbols(avatars: Avatars, symbol: type[np.unsignedinteger]) -> Symbols:
+    """Return avatars `[N, H, W, 4]` as rows of symbols `[N, P]`.
+
+    A symbol is a channel's value (uint8) or a whole pixel (uint32).
+    """
+    return np.ascontiguousarray(avatars).reshape(len(avatars), -1).view(symbol)
 
 
-def as_avatar(letters: Letters, height: int, width: int) -> Avatar:
-    """Give a row of letters as the avatar that it stands for."""
-    return letters.view(np.uint8).reshape(height, width, 4)
+def as_avatar(symbols: Symbols, height: int, width: int) -> Avatar:
+    """Return the avatar `[H, W, 4]` that a row of symbols stands for."""
+    return symbols.view(np.uint8).reshape(height, width, 4)
 
 
 def save_avatars(path: Path, part: AvatarSet) -> None:
@@ -60,13 +65,13 @@ def save_avatars(path: Path, part: AvatarSet) -> None:
 
 
 def load_avatars(path: Path) -> AvatarSet:
-    """Read what `save_avatars` wrote; raises InputError where it is missing or broken."""
+    """Return what `save_avatars` wrote; raises InputError where it is missing or broken."""
     avatars, attributes, styles = read_arrays(path, "avatars", "attributes", "styles")
     return AvatarSet(avatars, tuple(attributes.tolist()), tuple(map(tuple, styles.tolist())))
 
 
 def read_avatars(source: Path) -> tuple[AvatarSet, AvatarSet]:
-    """Read the PNG files of a folder or a zip: those to learn from, and those held out.
+    """Return the avatars of a folder or a zip of PNG files: those to learn from, those held out.
 
     Held out are those in a folder named `holdout`. A file `styles.csv` with a column `name` (the
     PNG's) and a column for each attribute gives their styles. Any colour mode becomes RGBA; what is
@@ -114,7 +119,7 @@ def read_avatars(source: Path) -> tuple[AvatarSet, AvatarSet]:
 
 
 def _files(source: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
-    """Give every PNG and the table of styles of a folder or zip, in the order of their names."""
+    """Yield every PNG and the table of styles of a folder or zip, in the order of their names."""
     try:
         if source.is_dir():
             yield from _wanted(files_of_folder(source))
@@ -131,8 +136,7 @@ def _files(source: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
 def _wanted(files: Mapping[str, Reader]) -> Iterator[tuple[PurePosixPath, bytes]]:
     for path in sorted(files):
         name = PurePosixPath(path)
-        hidden = is_junk(path) or any(part.startswith(".") for part in name.parts)
-        if not hidden and (name.suffix.lower() == ".png" or name.name == STYLES):
+        if not is_junk(path) and (name.suffix.lower() == ".png" or name.name == STYLES):
             yield name, files[path]()
 
 
@@ -158,7 +162,7 @@ def _size(avatar: Avatar) -> str:
 def _styles(
     table: bytes | None, names: list[str], source: Path
 ) -> tuple[tuple[str, ...], tuple[Style, ...]]:
-    """Read attributes, and a style for each name, of a table; none where there is no table."""
+    """Return the attributes of a table, and a style for each name; none where there is no table."""
     if table is None:
         return (), ()
     if len(table) > MAX_TABLE_BYTES:

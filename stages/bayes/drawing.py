@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,8 @@ from dicebear import Avatar as ComposedAvatar
 from dicebear import Style as Artwork
 from PIL import Image
 
-from stages.bayes.avatars import Avatar
+from stages.bayes.avatars import Avatar, AvatarSet
+from stages.bayes.styles import StyleModel, draw_styles
 from stages.common.errors import InputError
 
 # What `avatars.source` says where avatars are drawn.
@@ -104,7 +106,7 @@ FIXED: Options = {
 
 
 def draw_avatar(style: Mapping[str, str], rng: np.random.Generator | None = None) -> Avatar:
-    """Draw the avatar of a style, a value by attribute, `[280, 264, 4]` RGBA.
+    """Return the avatar of a style, a value by attribute, `[280, 264, 4]` RGBA.
 
     With a generator of random numbers skin, mouth and eyes vary; else they are always the same.
     Raises InputError for attributes or values that can't be drawn.
@@ -129,6 +131,21 @@ def draw_avatar(style: Mapping[str, str], rng: np.random.Generator | None = None
     )
     with Image.open(io.BytesIO(png)) as image:
         return np.asarray(image.convert("RGBA"))
+
+
+def draw_avatars(
+    model: StyleModel, number: int, varied: bool, rng: np.random.Generator
+) -> AvatarSet:
+    """Return avatars of random styles, and these; raises InputError as `draw_avatar` does.
+
+    varied: whether skin, mouth and eyes vary too.
+    """
+    styles = tuple(one.style for one in islice(draw_styles(model, rng), number))
+    avatars = [
+        draw_avatar(dict(zip(model.values, style, strict=True)), rng if varied else None)
+        for style in styles
+    ]
+    return AvatarSet(np.stack(avatars), tuple(model.values), styles)
 
 
 @cache

@@ -7,38 +7,88 @@ evidence*, chosen such that training avatars' styles are the most probable given
 judged by all others.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import log_softmax, logsumexp
 
 from stages.bayes.avatars import Avatars
-from stages.bayes.generator import escape_of
-from stages.bayes.groups import Groups, log_emission
-from stages.bayes.styled import Codes, Styled, all_codes, donor_weights, log_likelihoods
-from stages.bayes.styles import Table
+from stages.bayes.calibration import Calibration, judge
+from stages.bayes.generators.base import smoothing_mass
+from stages.bayes.generators.groups import Groups, log_emission
+from stages.bayes.generators.styled import (
+    Codes,
+    Styled,
+    all_codes,
+    exemplar_weights,
+    log_likelihoods,
+)
+from stages.bayes.styles import StyleModel, Table, joint
+from stages.common.errors import InputError
+from stages.common.types import FloatArray, Indices
 
 # Tried as the weight of the evidence: from one independent witness among hundreds to all.
 WEIGHTS = np.geomspace(0.01, 1, 41)
-BINS = 10
 
 
-class Calibration(NamedTuple):
-    """Predictions by their confidence: the mean of it, how many were right, and their number.
+class Inference(NamedTuple):
+    """ln P(style | avatar) of N avatars for all S styles, `[N, S]`.
 
-    Each `[bins]`; `error` is the mean distance of the first two, weighted by the third (expected
-    calibration error: Naeini et al. 2015, AAAI).
+    weight: that of the evidence in `weighed`; in `unweighed` it is 1.
     """
 
-    confidence: NDArray[np.float64]
-    accuracy: NDArray[np.float64]
-    number: NDArray[np.int64]
-    error: float
+    weight: float
+    weighed: FloatArray
+    unweighed: FloatArray
+
+
+def infer_styles(styled: Styled, training: Avatars, avatars: Avatars) -> Inference:
+    """Return how probable each style is for each of the avatars `[N, H, W, 4]`.
+
+    training: what `styled` was fitted to, by which the weight of the evidence is chosen. Raises
+    InputError where there are no avatars to infer styles of.
+    """
+    if not len(avatars):
+        raise InputError("no avatars are held out, so there is nothing to infer styles of")
+    prior = joint(styled.model)
+    known = indices_in_table(styled.codes, prior)
+    weight = best_weight(prior, log_evidence_from_others(styled, training), known)
+    evidence = log_evidence(styled, avatars)
+    return Inference(weight, posterior(prior, evidence, weight), posterior(prior, evidence, 1))
+
+
+def judge_inference(
+    inference: Inference, model: StyleModel, codes: Codes
+) -> tuple[dict[str, Any], dict[str, Calibration]]:
+    """Return metrics of inferred styles by the true ones, `[N, A]`, and calibrations, by weighing.
+
+    Metrics (see `judge`) are of whole styles and, under `attributes`, of each attribute.
+    """
+    truth = indices_in_table(codes, joint(model))
+    report: dict[str, Any] = {"weight_of_evidence": inference.weight}
+    curves = {}
+    for name, logs in (("weighed", inference.weighed), ("unweighed", inference.unweighed)):
+        report[name], curves[name] = judge(logs, truth)
+        report[name]["attributes"] = {
+            attribute: judge(table, codes[:, axis])[0]
+            for axis, (attribute, table) in enumerate(log_marginals(model, logs).items())
+        }
+    return report, curves
+
+
+def choose_metrics(report: dict[str, Any]) -> dict[str, Any]:
+    """Return what a person judges the inference by, of the report of `judge_inference`."""
+    return {"inference": {"accuracy": round(report["weighed"]["accuracy"], 4)}}
+
+
+def choose_examples(logs: FloatArray) -> dict[str, int]:
+    """Return which avatars to show, by ln P(style | avatar), `[N, S]`: doubtful and typical."""
+    surest_last = np.argsort(logs.max(axis=1))
+    return {"doubtful": int(surest_last[0]), "typical": int(surest_last[len(logs) // 2])}
 
 
 def one_pixel_a_group(groups: Groups) -> Groups:
-    """Give the groups with their first pixels alone."""
+    """Return the groups with their first pixels alone."""
     number = len(groups.starts)
     return groups._replace(
         colours=groups.colours[:, groups.starts],
@@ -47,44 +97,44 @@ def one_pixel_a_group(groups: Groups) -> Groups:
     )
 
 
-def log_evidence(styled: Styled, avatars: Avatars) -> NDArray[np.float64]:
-    """Give ln P(one pixel a group | style) of avatars `[N, H, W, 4]` for every style, `[N, S]`."""
+def log_evidence(styled: Styled, avatars: Avatars) -> FloatArray:
+    """Return ln P(one pixel a group | style) of avatars `[N, H, W, 4]` for all styles, `[N, S]`."""
     groups = one_pixel_a_group(styled.groups)
     weights = styled.weights(all_codes(styled.model))
-    escape = escape_of(styled.smoothing, len(styled.codes))
+    mass = smoothing_mass(styled.smoothing, len(styled.codes))
     return np.stack(
         [
-            log_likelihoods(log_emission(groups, avatar, escape), styled.attributes, weights)
+            log_likelihoods(log_emission(groups, avatar, mass), styled.attributes, weights)
             for avatar in avatars
         ]
     )
 
 
-def log_evidence_from_others(styled: Styled, avatars: Avatars) -> NDArray[np.float64]:
-    """Give `log_evidence` of the training avatars, each from all others, `[K, S]`."""
+def log_evidence_from_others(styled: Styled, avatars: Avatars) -> FloatArray:
+    """Return `log_evidence` of the training avatars, each from all others, `[K, S]`."""
     groups, styles = one_pixel_a_group(styled.groups), all_codes(styled.model)
-    others = len(avatars) - 1
+    mass = smoothing_mass(styled.smoothing, len(avatars) - 1)
     found = []
-    for place, avatar in enumerate(avatars):
-        kept = np.arange(len(avatars)) != place
+    for index, avatar in enumerate(avatars):
+        kept = np.arange(len(avatars)) != index
         weights = {
-            attributes: donor_weights(styled.codes[kept], styles, attributes, styled.smoothing)
+            attributes: exemplar_weights(styled.codes[kept], styles, attributes, styled.smoothing)
             for attributes in set(styled.attributes)
         }
-        emission = log_emission(groups, avatar, escape_of(styled.smoothing, others))[:, kept]
+        emission = log_emission(groups, avatar, mass)[:, kept]
         found.append(log_likelihoods(emission, styled.attributes, weights))
     return np.stack(found)
 
 
-def posterior(prior: Table, evidence: NDArray[np.float64], weight: float) -> NDArray[np.float64]:
-    """Give ln P(style | avatar), `[N, S]`, by Bayes' formula with the evidence to a power."""
+def posterior(prior: Table, evidence: FloatArray, weight: float) -> FloatArray:
+    """Return ln P(style | avatar), `[N, S]`, by Bayes' formula with the evidence to a power."""
     with np.errstate(divide="ignore"):
-        logs: NDArray[np.float64] = log_softmax(np.log(prior.ravel()) + weight * evidence, axis=1)
+        logs: FloatArray = log_softmax(np.log(prior.ravel()) + weight * evidence, axis=1)
     return logs
 
 
-def best_weight(prior: Table, evidence: NDArray[np.float64], styles: NDArray[np.intp]) -> float:
-    """Give the weight of the evidence under which the true styles `[N]` are the most probable."""
+def best_weight(prior: Table, evidence: FloatArray, styles: Indices) -> float:
+    """Return the weight of the evidence under which the true styles `[N]` are the most probable."""
     scores = [
         posterior(prior, evidence, weight)[np.arange(len(styles)), styles].mean()
         for weight in WEIGHTS
@@ -92,46 +142,29 @@ def best_weight(prior: Table, evidence: NDArray[np.float64], styles: NDArray[np.
     return float(WEIGHTS[int(np.argmax(scores))])
 
 
-def places_in_table(codes: Codes, table: Table) -> NDArray[np.intp]:
-    """Give the places of styles `[N, A]` in the flattened table."""
-    places: NDArray[np.intp] = np.ravel_multi_index(tuple(codes.T), table.shape)
-    return places
+def indices_in_table(codes: Codes, table: Table) -> Indices:
+    """Return the indices of styles `[N, A]` in the flattened table, `[N]`."""
+    indices: Indices = np.ravel_multi_index(tuple(codes.T), table.shape)
+    return indices
 
 
-def calibration(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> Calibration:
-    """Compare how sure predictions were with how often they were right, both `[N]`."""
-    places = np.minimum((confidence * BINS).astype(np.intp), BINS - 1)
-    number = np.bincount(places, minlength=BINS)
-    filled = np.maximum(number, 1)
-    mean = np.bincount(places, confidence, BINS) / filled
-    accuracy = np.bincount(places, right, BINS) / filled
-    error = float((number * np.abs(mean - accuracy)).sum() / len(confidence))
-    return Calibration(mean, accuracy, number, error)
+def log_marginals(model: StyleModel, logs: FloatArray) -> dict[str, FloatArray]:
+    """Return ln P(value | avatar) by attribute, each `[N, values]`, from ln P(style | avatar).
 
-
-def log_marginals(shape: tuple[int, ...], logs: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-    """Give ln P(value | avatar) of each attribute, `[N, values]`, from ln P(style | avatar)."""
-    tables = logs.reshape(len(logs), *shape)
-    axes = range(1, tables.ndim)
-    return [
-        logsumexp(tables, axis=tuple(other for other in axes if other != axis)) for axis in axes
-    ]
-
-
-def judged(
-    logs: NDArray[np.float64], truth: NDArray[np.intp]
-) -> tuple[dict[str, float], Calibration]:
-    """Judge predictions ln P `[N, …]` by what is true, `[N]`.
-
-    `log_posterior` is the mean of ln P(what is true), in nats; `confidence` the mean probability of
-    what is the most probable, `accuracy` how often that is true.
+    logs: of N avatars for all S styles, `[N, S]`.
     """
-    confidence, right = np.exp(logs.max(axis=1)), logs.argmax(axis=1) == truth
-    curve = calibration(confidence, right)
-    figures = {
-        "accuracy": float(right.mean()),
-        "confidence": float(confidence.mean()),
-        "calibration_error": curve.error,
-        "log_posterior": float(logs[np.arange(len(truth)), truth].mean()),
+    tables = logs.reshape(len(logs), *map(len, model.values.values()))
+    axes = range(1, tables.ndim)
+    return {
+        attribute: logsumexp(tables, axis=tuple(other for other in axes if other != axis))
+        for axis, attribute in zip(axes, model.values, strict=True)
     }
-    return figures, curve
+
+
+def marginals(model: StyleModel, logs: FloatArray) -> dict[str, dict[str, float]]:
+    """Return P(value | avatar) by attribute and value, from ln P of all styles, `[S]`."""
+    tables = log_marginals(model, logs[None])
+    return {
+        attribute: dict(zip(model.values[attribute], np.exp(table[0]).tolist(), strict=True))
+        for attribute, table in tables.items()
+    }

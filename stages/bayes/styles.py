@@ -24,6 +24,7 @@ Counts = dict[str, dict[str, int]]
 Style = tuple[str, ...]
 Table = NDArray[np.float64]
 
+COUNTS_FILE = Path("data/styles.yaml")
 DRAWN_TOGETHER = 1024
 # Up to here every whole number is a float.
 MAX_COUNT = 2**53
@@ -47,7 +48,7 @@ class StyleModel(NamedTuple):
 
 
 def load_counts(path: Path) -> Counts:
-    """Read counts by attribute and value from YAML.
+    """Return counts by attribute and value, read from YAML.
 
     Raises InputError, naming attribute and value, for what is no whole number from 0 to MAX_COUNT,
     for an attribute without values, for more than MAX_STYLES styles or MAX_ATTRIBUTES, and for a
@@ -78,9 +79,10 @@ def load_counts(path: Path) -> Counts:
 
 
 def fit_styles(counts: Counts, smoothing: float) -> StyleModel:
-    """Estimate the probability of each value.
+    """Return the model in which each value has its smoothed share of the counts.
 
-    Raises InputError for an attribute that was never observed where nothing is smoothed.
+    smoothing: α, added to each count. Raises InputError for an attribute that was never observed
+    where nothing is smoothed.
     """
     probabilities = {}
     for attribute, values in counts.items():
@@ -95,26 +97,26 @@ def fit_styles(counts: Counts, smoothing: float) -> StyleModel:
 
 
 def joint(model: StyleModel) -> Table:
-    """Give the probability of every style, an axis an attribute; the sum is 1."""
+    """Return the probability of every style, an axis an attribute; the sum is 1."""
     table: Table = reduce(np.multiply.outer, model.probabilities.values())
     return table
 
 
 def all_styles(model: StyleModel) -> Iterator[Style]:
-    """Give every style, in the order of the flattened `joint`."""
+    """Yield every style, in the order of the flattened `joint`."""
     return product(*model.values.values())
 
 
 def posterior(model: StyleModel, given: Mapping[str, str]) -> Table:
-    """Give P(style | given) for every style by Bayes' formula, P(style, given) / P(given).
+    """Return P(style | given) for every style by Bayes' formula, P(style, given) / P(given).
 
     P(given) is the sum over all styles that agree with it, by the law of total probability. Raises
     InputError for an attribute or a value that there isn't, and where P(given) is 0.
     """
     agreeing = joint(model)
     for attribute, value in given.items():
-        axis, place = _axis(model, attribute), _place(model, attribute, value)
-        chosen = np.arange(agreeing.shape[axis]) == place
+        axis, index = _axis(model, attribute), _index(model, attribute, value)
+        chosen = np.arange(agreeing.shape[axis]) == index
         agreeing = agreeing * np.expand_dims(chosen, [i for i in range(agreeing.ndim) if i != axis])
     evidence = agreeing.sum()
     if not evidence > 0:
@@ -125,28 +127,28 @@ def posterior(model: StyleModel, given: Mapping[str, str]) -> Table:
 
 
 def marginal(model: StyleModel, table: Table, attribute: str) -> dict[str, float]:
-    """Give P(value) of an attribute under a table over styles: the law of total probability."""
+    """Return P(value) of an attribute under a table over styles: the law of total probability."""
     axis = _axis(model, attribute)
     others = tuple(other for other in range(table.ndim) if other != axis)
     return dict(zip(model.values[attribute], table.sum(axis=others).tolist(), strict=True))
 
 
 def log_probability(model: StyleModel, style: Style) -> float:
-    """Give ln P(style); raises InputError for a value there isn't, or a style of probability 0."""
+    """Return ln P(style); raises InputError for an unknown value, or a style of probability 0."""
     total = 0.0
-    places = places_of(model, style)
-    for attribute, value, place in zip(model.values, style, places, strict=True):
-        probability = model.probabilities[attribute][place]
+    codes = encode_style(model, style)
+    for attribute, value, code in zip(model.values, style, codes, strict=True):
+        probability = model.probabilities[attribute][code]
         if not probability > 0:
             raise InputError(f"{attribute}={value} has probability 0, for it was never seen")
         total += math.log(probability)
     return total
 
 
-def places_of(model: StyleModel, style: Style) -> list[int]:
-    """Give the place of each of a style's values; raises InputError for a value there isn't."""
+def encode_style(model: StyleModel, style: Style) -> list[int]:
+    """Return each value's index among those of its attribute; raises InputError for an unknown."""
     return [
-        _place(model, attribute, value)
+        _index(model, attribute, value)
         for attribute, value in zip(model.values, style, strict=True)
     ]
 
@@ -154,25 +156,31 @@ def places_of(model: StyleModel, style: Style) -> list[int]:
 def draw_styles(
     model: StyleModel, rng: np.random.Generator, given: Mapping[str, str] | None = None
 ) -> Iterator[DrawnStyle]:
-    """Draw styles without end, each with its probability under what is `given`.
+    """Yield random styles without end, each with its probability under what is `given`.
 
     Raises InputError as `posterior` does.
     """
     table = posterior(model, given or {})
     styles = list(all_styles(model))
     while True:
-        for index in draw_places(table, DRAWN_TOGETHER, rng):
+        for index in draw_indices(table, DRAWN_TOGETHER, rng):
             probability = float(table.flat[index])
             yield DrawnStyle(styles[index], probability, math.log(probability))
 
 
-def draw_places(table: Table, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Draw places in the flattened table by their probability, `[count]`."""
+def draw_indices(table: Table, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return random indices into the flattened table, by their probability, `[count]`."""
     return rng.choice(table.size, count, p=table.ravel())
 
 
-def described(model: StyleModel, style: Iterable[str]) -> str:
-    """Give a style as people write it: `attribute: value, attribute: value, …`."""
+def draw_frequencies(table: Table, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return how often each style comes up among `count` random ones, in the table's shape."""
+    drawn = np.bincount(draw_indices(table, count, rng), minlength=table.size)
+    return drawn.reshape(table.shape)
+
+
+def describe(model: StyleModel, style: Iterable[str]) -> str:
+    """Return a style as people write it: `attribute: value, attribute: value, …`."""
     pairs = zip(model.values, style, strict=True)
     return ", ".join(f"{attribute}: {value}" for attribute, value in pairs)
 
@@ -184,7 +192,7 @@ def _axis(model: StyleModel, attribute: str) -> int:
     return attributes.index(attribute)
 
 
-def _place(model: StyleModel, attribute: str, value: str) -> int:
+def _index(model: StyleModel, attribute: str, value: str) -> int:
     if value not in model.values[attribute]:
         raise InputError(_unknown(f"value of {attribute}", value, model.values[attribute]))
     return model.values[attribute].index(value)

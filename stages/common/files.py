@@ -20,6 +20,7 @@ from stages.common.errors import InputError
 
 SIGNIFICANT_DIGITS = 6
 MAX_YAML_BYTES, MAX_YAML_DEPTH = 2**16, 20
+MERGE_TAG = "tag:yaml.org,2002:merge"
 # What NumPy and zipfile raise for broken files; a TypeError where the file holds a bare array.
 UNREADABLE = (
     OSError,
@@ -35,7 +36,7 @@ UNREADABLE = (
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; move it there on success, remove it on failure.
+    """Yield a temporary path beside `path`; move it there on success, remove it on failure.
 
     A reader never sees a half-written file, and what stood at `path` stays until the new one is
     whole. Raises InputError where the disk can't take it.
@@ -57,6 +58,13 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def keep_only(folder: Path, names: set[str]) -> None:
+    """Remove the files of a folder that aren't among the names; folders in it stay."""
+    for path in folder.iterdir():
+        if path.is_file() and path.name not in names:
+            path.unlink()
+
+
 def write_text(path: Path, text: str) -> None:
     """Write text as UTF-8 with the newlines it has."""
     with replacing(path) as temporary:
@@ -64,7 +72,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write strict JSON, floats to 6 significant digits so that a diff shows what changed.
+    """Write strict JSON, floats to SIGNIFICANT_DIGITS so that a diff shows what changed.
 
     Letters other than ASCII's are escaped: DVC takes a file with many of them for binary.
     """
@@ -78,11 +86,17 @@ def write_arrays(path: Path, **arrays: NDArray[Any]) -> None:
         np.savez(file, allow_pickle=False, **arrays)
 
 
+def round_to(value: float, digits: int) -> float:
+    """Return a number rounded to so many significant digits."""
+    return float(f"{value:.{digits}g}")
+
+
 def read_yaml(path: Path) -> Any:
     """Read YAML that a person wrote: plain values, each of which can be shown in a message.
 
     Raises InputError where the file is missing, broken, larger than MAX_YAML_BYTES or deeper than
-    MAX_YAML_DEPTH, and for an alias: a few lines of them may stand for more than any memory holds.
+    MAX_YAML_DEPTH, for a key that stands twice in a mapping, of which PyYAML would drop one, and
+    for an alias: a few lines of them may stand for more than any memory holds.
     """
     try:
         with path.open("rb") as file:
@@ -99,7 +113,7 @@ def read_yaml(path: Path) -> Any:
                 raise ValueError(f"line {line}: more than {MAX_YAML_DEPTH} levels")
             if isinstance(event, yaml.AliasEvent):
                 raise ValueError(f"line {line}: write the value in place of *{event.anchor}")
-        values = yaml.safe_load(text)
+        values = _Loader(text).get_single_data()
         # Raises where no message could show them: numbers of thousands of digits.
         repr(values)
         return values
@@ -125,7 +139,7 @@ def read_arrays(path: Path, *names: str) -> list[NDArray[Any]]:
 
 
 def sha256_of(path: Path) -> str:
-    """Give a file's SHA-256 in hexadecimal digits; raises InputError where it can't be read."""
+    """Return a file's SHA-256 in hexadecimal digits; raises InputError where it can't be read."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -135,11 +149,29 @@ def sha256_of(path: Path) -> str:
         ) from None
 
 
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]
+    """PyYAML's loader of plain values, which refuses a key that stands twice in a mapping."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key for key, _ in node.value if key.tag != MERGE_TAG]
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep=deep)
+        lines: dict[Any, int] = {}
+        for key in keys:
+            name, line = self.construct_object(key), key.start_mark.line + 1
+            if name in lines:
+                raise ValueError(
+                    f"line {line}: the key {name!r:.80} stands in line {lines[name]} already; "
+                    "keep one of the two"
+                )
+            lines[name] = line
+        return mapping
+
+
 def _rounded(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _rounded(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_rounded(item) for item in value]
     if isinstance(value, float) and math.isfinite(value):
-        return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
+        return round_to(value, SIGNIFICANT_DIGITS)
     return value

@@ -9,8 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from stages.common.errors import InputError
 
-JUNK_FOLDERS = {"__MACOSX"}
-JUNK_FILES = {".DS_Store", "Thumbs.db", "desktop.ini"}
+JUNK = {"__MACOSX", "Thumbs.db", "desktop.ini"}
 MAX_UNPACKED_BYTES = 2**30
 MAX_FILES = 200_000
 MAX_PATH_LENGTH = 500
@@ -28,7 +27,7 @@ Reader = Callable[[], bytes]
 
 
 def files_of_folder(folder: Path) -> dict[str, Reader]:
-    """Give every file below a folder by its path relative to the folder.
+    """Return every file below a folder by its path relative to the folder.
 
     Raises InputError for a name that isn't UTF-8, or more than MAX_FILES files or
     MAX_UNPACKED_BYTES.
@@ -45,7 +44,7 @@ def files_of_folder(folder: Path) -> dict[str, Reader]:
 
 
 def files_of_zip(archive: zipfile.ZipFile) -> dict[str, Reader]:
-    """Give every file of an open zip by its path.
+    """Return every file of an open zip by its path.
 
     Raises InputError for a path that is absolute or leaves the folder, a path that stands twice, a
     symbolic link, an encrypted entry, a path longer than MAX_PATH_LENGTH, a packing method other
@@ -75,8 +74,8 @@ def files_of_zip(archive: zipfile.ZipFile) -> dict[str, Reader]:
 
 
 def is_junk(path: str) -> bool:
-    parts = PurePosixPath(path).parts
-    return bool(JUNK_FOLDERS & set(parts)) or parts[-1] in JUNK_FILES or parts[-1].startswith("._")
+    """Tell what systems and editors leave behind: whatever begins with a dot, or is in JUNK."""
+    return any(part.startswith(".") or part in JUNK for part in PurePosixPath(path).parts)
 
 
 def _refuse_bomb(count: int, size: int, source: str) -> None:

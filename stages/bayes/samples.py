@@ -1,0 +1,46 @@
+"""Avatars that a generator draws, one a seed, and their files for people."""
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from stages.bayes.generators.base import Drawn, Generator, bits_per_dimension
+from stages.bayes.styles import StyleModel, describe
+from stages.common.files import write_text
+from stages.common.pictures import save_picture
+
+
+def draw_samples(generator: Generator, seeds: Iterable[int]) -> list[Drawn]:
+    """Return the avatars that a generator draws, one a seed."""
+    return [generator.sample(np.random.default_rng(seed)) for seed in seeds]
+
+
+def write_samples(
+    folder: Path, name: str, samples: Iterable[tuple[int, Drawn]], model: StyleModel
+) -> None:
+    """Write a PNG for each avatar, and avatars.csv.
+
+    samples: seeds, each with the avatar drawn with it. The table has a row for each: its file, its
+    seed, ln P, the bits that this is for each channel value, P where a float can hold it, and its
+    style if it was drawn for one. Raises InputError where the disk can't take them.
+    """
+    rows = []
+    for seed, one in samples:
+        file = f"{name}_{seed}.png"
+        save_picture(Image.fromarray(one.avatar), folder / file)
+        probability = math.exp(one.log_probability)
+        row = {
+            "file": file,
+            "seed": seed,
+            "log_probability": one.log_probability,
+            "bits_per_dimension": bits_per_dimension(one.log_probability, one.avatar.size),
+            "probability": probability if probability > 0 else None,
+        }
+        if one.style:
+            row["style"] = describe(model, one.style)
+        rows.append(row)
+    write_text(folder / "avatars.csv", pd.DataFrame(rows).to_csv(index=False))

@@ -1,0 +1,90 @@
+"""What a model of styles is like, in numbers, and whether what is drawn from it agrees with it."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import chisquare
+from scipy.stats import entropy as entropy_of
+
+from stages.bayes.styles import StyleModel, Table, all_styles, describe
+
+# Below that many expected, the statistic isn't distributed as its name says (Cochran 1954,
+# Biometrics 10:417-451).
+LEAST_EXPECTED = 5
+
+
+class Agreement(NamedTuple):
+    """Pearson's test that a sample comes from a distribution."""
+
+    chi2: float
+    degrees: int
+    p_value: float
+
+
+def measure_styles(
+    model: StyleModel, table: Table, sample: NDArray[np.int64], smoothing: float
+) -> dict[str, Any]:
+    """Return the model's entropy, its extremes, and how a sample of styles agrees with it.
+
+    table: the model's `joint`. sample: how often each style was drawn, in the table's shape.
+    """
+    bits = entropy(table)
+    return {
+        "styles": {
+            "smoothing": smoothing,
+            "number": table.size,
+            "entropy_bits": bits,
+            "perplexity": 2**bits,
+            **extremes(model, table),
+            "large_sample": {"size": int(sample.sum()), **agreement(sample, table)._asdict()},
+        }
+    }
+
+
+def choose_metrics(report: dict[str, Any]) -> dict[str, Any]:
+    """Return what a person judges the model by, of the report of `measure_styles`."""
+    styles = report["styles"]
+    return {
+        "styles": {
+            "entropy_bits": round(styles["entropy_bits"], 3),
+            "chi2_p_value": round(styles["large_sample"]["p_value"], 4),
+        }
+    }
+
+
+def entropy(table: Table) -> float:
+    """Return the entropy of a distribution in bits."""
+    return float(entropy_of(table.ravel(), base=2))
+
+
+def extremes(model: StyleModel, table: Table) -> dict[str, Any]:
+    """Return the most and the least likely style with their probabilities; of equals, the first."""
+    styles, flat = list(all_styles(model)), table.ravel()
+    return {
+        name: {"style": describe(model, styles[index]), "probability": float(flat[index])}
+        for name, index in (
+            ("most_likely", int(flat.argmax())),
+            ("least_likely", int(flat.argmin())),
+        )
+    }
+
+
+def agreement(observed: NDArray[np.int64], table: Table) -> Agreement:
+    """Return how counts of styles, in the shape of the table, agree with it.
+
+    Styles of which fewer than LEAST_EXPECTED are expected are counted as one. A style of
+    probability 0 that was observed all the same gives a p-value of 0.
+    """
+    counts, expected = observed.ravel(), table.ravel() * observed.sum()
+    if counts[expected == 0].any():
+        return Agreement(float("inf"), 0, 0.0)
+    rare = expected < LEAST_EXPECTED
+    pooled = [counts[rare].sum()], [expected[rare].sum()]
+    counts, expected = (
+        np.concatenate([part[~rare], rest])
+        for part, rest in zip((counts, expected), pooled, strict=True)
+    )
+    kept = expected > 0
+    found = chisquare(counts[kept], expected[kept])
+    return Agreement(float(found.statistic), int(kept.sum()) - 1, float(found.pvalue))

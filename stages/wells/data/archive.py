@@ -1,0 +1,159 @@
+"""The canonical archive of wells: one layout and one sequence of bytes for the same content.
+
+train/NAME                  normal wells
+proliv/NAME                 known spills, of which there may be none
+test/imgs/NAME              wells of either kind
+test/test_annotation.txt    a line `NAME LABEL` for each of test/imgs; 1 = spill, 0 = normal
+"""
+
+import stat
+import zipfile
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from stages.common.errors import InputError
+from stages.common.files import replacing
+from stages.common.sources import Reader, files_of_zip, is_junk
+
+# Of the canonical archive that the known copy gives, which the committed results are from.
+KNOWN_SHA256 = "ca7238d84bf0df66140fe12d08d7bb9613f20d7df58c1561c57d78c34a830735"
+TRAIN, SPILLS, TEST = "train/", "proliv/", "test/imgs/"
+ANNOTATION = "test/test_annotation.txt"
+REQUIRED = (TRAIN, TEST, ANNOTATION)
+TOP_FOLDERS = {"train", "proliv", "test"}
+NAMES_SHOWN = 20
+
+
+class Wells(NamedTuple):
+    """What an archive holds: encoded images by name in sorted order, and the test labels."""
+
+    train: dict[str, bytes]
+    spills: dict[str, bytes]
+    test: dict[str, bytes]
+    labels: dict[str, bool]
+
+
+def write_canonical(files: Mapping[str, Reader], target: Path, source: str) -> None:
+    """Write files, given by path and reader, as the canonical archive.
+
+    Leading folders common to all are dropped, so are junk files and whatever lies outside the
+    layout; entries are sorted, stored, and carry no time. Raises InputError, naming `source`,
+    where a required part of the layout is missing or empty, or a file can't be read.
+    """
+    found = _without_common_folders(files)
+    kept = {
+        path: read
+        for path, read in found.items()
+        if path.startswith((TRAIN, SPILLS, TEST)) or path == ANNOTATION
+    }
+    missing = [part for part in REQUIRED if not any(path.startswith(part) for path in kept)]
+    if missing:
+        top = sorted({path.split("/")[0] for path in found})
+        raise InputError(
+            f"{source}: {', '.join(missing)} missing or empty. An archive of wells holds "
+            f"{', '.join(REQUIRED)} and, where spills are known, {SPILLS}; this one holds "
+            f"{_shortened(top) or 'nothing'}"
+        )
+    with replacing(target) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for path in sorted(kept):
+            entry = zipfile.ZipInfo(path)
+            entry.create_system = 3
+            entry.external_attr = (stat.S_IFREG | 0o644) << 16
+            archive.writestr(entry, kept[path]())
+
+
+def open_zip(path: Path) -> zipfile.ZipFile:
+    """Open a zip for reading; raises InputError where it is missing, a web page, or broken."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(512).lstrip()
+        if start[:1] == b"<":
+            raise InputError(
+                f"{path} is a web page, not a zip: the address leads to a page about the file (on "
+                "Google Drive: a missing permission or a used-up quota, which lasts up to a day). "
+                "Fetch the file by a browser and set WELLS_ARCHIVE to its path"
+            )
+        return zipfile.ZipFile(path)
+    except OSError as error:
+        raise InputError(f"{path} can't be read: {error.strerror}") from None
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise InputError(f"{path} is no whole zip file ({error}): fetch it again") from None
+
+
+def read_wells(path: Path) -> Wells:
+    """Read a canonical archive.
+
+    Raises InputError where it is broken, or the annotation doesn't fit the test images.
+    """
+    with open_zip(path) as archive:
+        files = {name: read() for name, read in sorted(files_of_zip(archive).items())}
+    train, spills, test = (
+        {name.removeprefix(part): data for name, data in files.items() if name.startswith(part)}
+        for part in (TRAIN, SPILLS, TEST)
+    )
+    if ANNOTATION not in files:
+        raise InputError(f"{path}: {ANNOTATION} is missing; `dvc repro -f download` makes it anew")
+    return Wells(train, spills, test, parse_annotation(files[ANNOTATION], test))
+
+
+def has_known_spills(path: Path) -> bool:
+    """Tell whether a canonical archive holds a known spill; raises InputError if it is broken."""
+    with open_zip(path) as archive:
+        return any(name.startswith(SPILLS) for name in archive.namelist())
+
+
+def parse_annotation(content: bytes, names: Iterable[str]) -> dict[str, bool]:
+    """Read the labels of the test images; True = spill.
+
+    Lines end in LF or CRLF. Raises InputError, naming line or file, for a line that isn't
+    `NAME LABEL`, a label other than 0 or 1, a name that stands twice or has no image, an image
+    without a label, and where either class is empty, for then a rate can't be measured.
+    """
+    try:
+        lines = content.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{ANNOTATION} isn't UTF-8 text: {error}") from None
+    images = set(names)
+    labels: dict[str, bool] = {}
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        where = f"{ANNOTATION}, line {number}"
+        words = line.rsplit(maxsplit=1)
+        if len(words) != 2:
+            raise InputError(f"{where}: {line!r:.80} isn't `NAME LABEL`")
+        name, label = words[0].strip(), words[1]
+        if label not in ("0", "1"):
+            raise InputError(f"{where}: the label of {name} is {label!r:.80}; it must be 0 or 1")
+        if name in labels:
+            raise InputError(f"{where}: {name} stands a second time; keep one line of it")
+        if name not in images:
+            raise InputError(f"{where}: {name} isn't in {TEST}; add the image or drop the line")
+        labels[name] = label == "1"
+    unlabelled = sorted(images - labels.keys())
+    if unlabelled:
+        raise InputError(f"{ANNOTATION} has no line for {_shortened(unlabelled)}")
+    for kind, present in (("spill", True), ("normal", False)):
+        if present not in labels.values():
+            raise InputError(f"{ANNOTATION} has no {kind}: its rate could not be measured")
+    return labels
+
+
+def _without_common_folders(files: Mapping[str, Reader]) -> dict[str, Reader]:
+    """Return the files that aren't junk by their paths below the folders that hold all of them."""
+    kept = {path: read for path, read in files.items() if not is_junk(path)}
+    while (folder := _common_folder(kept)) and folder not in TOP_FOLDERS:
+        kept = {path.removeprefix(f"{folder}/"): read for path, read in kept.items()}
+    return kept
+
+
+def _common_folder(paths: Collection[str]) -> str | None:
+    """Return the first folder of all paths, or None where they don't share one."""
+    folders = {path.split("/")[0] if "/" in path else None for path in paths}
+    return folders.pop() if len(folders) == 1 else None
+
+
+def _shortened(names: list[str]) -> str:
+    more = len(names) - NAMES_SHOWN
+    return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,102 @@
+"""Where the wells come from: Google Drive, any other URL, a local zip or folder, or drawn ones."""
+
+import os
+from errno import EACCES, EDQUOT, EEXIST, EFBIG, ENOSPC, ENOTDIR, EROFS
+from pathlib import Path
+
+import gdown
+import requests
+from gdown.exceptions import DownloadError
+
+from stages.common import sources
+from stages.common.errors import InputError
+from stages.wells.data import archive
+from stages.wells.synthetic.archive import MIN_TRAIN_COUNT, TRAIN_COUNT, draw_archive
+
+STAND_IN = "WELLS_ARCHIVE"
+SYNTHETIC = "synthetic"
+RETRIES = 5
+DISK_ERRORS = {EACCES, EDQUOT, EEXIST, EFBIG, ENOSPC, ENOTDIR, EROFS}
+TIMEOUT_SECONDS = 60.0
+
+
+def fetch_archive(source: str, target: Path) -> None:
+    """Write the canonical archive of a source to `target`.
+
+    source: a URL (a Google Drive link among them), the path of a zip or of a folder, `synthetic`,
+    or `synthetic:N` for N training images. Where the environment variable WELLS_ARCHIVE names a
+    zip or folder, that is read in place of a URL. Raises InputError where the source can't be had.
+    """
+    if is_synthetic(source):
+        drawn = draw_archive(_train_count(source))
+        files = {path: lambda data=data: data for path, data in drawn.items()}
+        archive.write_canonical(files, target, source)
+    elif "://" not in source:
+        _copy(Path(source), target, "dataset.source in params.yaml")
+    elif stand_in := os.environ.get(STAND_IN):
+        _copy(Path(stand_in), target, f"the environment variable {STAND_IN}")
+    else:
+        download = target.with_name("download.zip")
+        _download(source, download)
+        _copy(download, target, "the download")
+        download.unlink()
+
+
+def is_synthetic(source: str) -> bool:
+    """Tell whether a source is `synthetic` or `synthetic:N`."""
+    return source.partition(":")[0] == SYNTHETIC
+
+
+def _train_count(source: str) -> int:
+    """Return the number of training images that `synthetic` or `synthetic:N` asks for."""
+    _, colon, count = source.partition(":")
+    if not colon:
+        return TRAIN_COUNT
+    if not count.isdecimal() or int(count) < MIN_TRAIN_COUNT:
+        raise InputError(
+            f"dataset.source is {source!r}: after `{SYNTHETIC}:` stands the number of training "
+            f"images, at least {MIN_TRAIN_COUNT}"
+        )
+    return int(count)
+
+
+def _copy(source: Path, target: Path, named_by: str) -> None:
+    source = source.expanduser()
+    if source.is_dir():
+        archive.write_canonical(sources.files_of_folder(source), target, str(source))
+    elif source.is_file():
+        with archive.open_zip(source) as opened:
+            archive.write_canonical(sources.files_of_zip(opened), target, str(source))
+    else:
+        raise InputError(f"{source} is neither a file nor a folder: correct {named_by}")
+
+
+def _download(url: str, target: Path) -> None:
+    """Download a URL, going on where an earlier try broke off."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # gdown takes a file of this name for one that is complete.
+        target.unlink(missing_ok=True)
+        gdown.download(url, str(target), resume=True, retries=RETRIES, timeout=TIMEOUT_SECONDS)
+    except (DownloadError, requests.RequestException, OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+            raise InputError(f"{target} can't be written: {error.strerror}") from None
+        then = "what has arrived is kept"
+        if _cannot_go_on(error):
+            for partial in target.parent.glob(f"{target.name}*.part"):
+                partial.unlink()
+            then = "the next try begins anew"
+        raise InputError(
+            f"{url} can't be downloaded: {' '.join(str(error).split())}\n"
+            f"Check the network and the address, and try again ({then}), or fetch the file by a "
+            f"browser and set {STAND_IN} to its path"
+        ) from None
+
+
+def _cannot_go_on(error: Exception) -> bool:
+    """Tell whether the server can't go on where an earlier try broke off.
+
+    gdown has no exception of its own for it, but a plain DownloadError: where the network is at
+    fault, that has a cause, and what fails before any byte of the file is a FileURLRetrievalError.
+    """
+    return type(error) is DownloadError and error.__cause__ is None

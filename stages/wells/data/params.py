@@ -1,0 +1,22 @@
+"""Parameters of the wells' data."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from stages.common.params import Section, Share, Source
+
+PatchedPixels = Annotated[int, Field(ge=16, le=256, multiple_of=8)]
+
+
+class DatasetParams(Section):
+    source: Source
+
+
+class ImageParams(Section):
+    height: PatchedPixels
+    width: PatchedPixels
+
+
+class SplitParams(Section):
+    holdout: Share

@@ -1,0 +1,133 @@
+"""From an archive to the parts that are learnt from and measured on.
+
+Copies of a photo count once, a photo of the training set that is a known spill counts not at all,
+and a share of the rest is held out. In the test set, copies and photos that stand elsewhere too are
+only marked.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.common.types import Images, Marks
+from stages.wells.data.archive import Wells
+from stages.wells.data.images import Decoded, decode_all
+from stages.wells.data.splits import hold_out, mark_distinct, mark_seen
+
+
+class Photos(NamedTuple):
+    """An archive's photos, decoded at one size."""
+
+    train: Decoded
+    spills: Decoded
+    test: Decoded
+
+
+class Copies(NamedTuple):
+    """What repeats what: marks, `[N]`, on the photos of an archive's parts.
+
+    A distinct photo is the first of its content in its part.
+    """
+
+    distinct_train: Marks
+    distinct_spills: Marks
+    distinct_test: Marks
+    train_in_spills: Marks
+    test_in_train: Marks
+    test_in_spills: Marks
+
+
+class Parts(NamedTuple):
+    """Images of each part, `[N, C, H, W]`, and names, labels and marks of the test set's, `[N]`.
+
+    Labels: True = spill. Distinct test images are no copies of others, in test or elsewhere.
+    """
+
+    train: Images
+    holdout: Images
+    spills: Images
+    test: Images
+    test_names: NDArray[np.str_]
+    test_labels: Marks
+    test_distinct: Marks
+
+
+def decode_photos(wells: Wells, height: int, width: int) -> Photos:
+    """Decode all photos of an archive at one size in pixels.
+
+    Raises InputError that names images that can't be decoded.
+    """
+    return Photos(
+        decode_all(wells.train, height, width, "train"),
+        decode_all(wells.spills, height, width, "proliv"),
+        decode_all(wells.test, height, width, "test"),
+    )
+
+
+def find_copies(photos: Photos) -> Copies:
+    """Return marks on what stands twice, by content."""
+    train, spills, test = (part.digests for part in photos)
+    test_in_train, test_in_spills = mark_seen(test, train), mark_seen(test, spills)
+    return Copies(
+        distinct_train=mark_distinct(train),
+        distinct_spills=mark_distinct(spills),
+        distinct_test=mark_distinct(test) & ~test_in_train & ~test_in_spills,
+        train_in_spills=mark_seen(train, spills),
+        test_in_train=test_in_train,
+        test_in_spills=test_in_spills,
+    )
+
+
+def split_photos(photos: Photos, labels: Mapping[str, bool], share: float, seed: int) -> Parts:
+    """Return the parts of an archive's photos, whose test labels are given by name; True = spill.
+
+    share: of the distinct training photos, how many are held out, drawn by the seed. Which photo
+    goes where depends on what the photos show, not on the size at which they were decoded. Raises
+    InputError where train or the held-out part would be too small.
+    """
+    copies = find_copies(photos)
+    usable = np.flatnonzero(copies.distinct_train & ~copies.train_in_spills)
+    train, holdout = hold_out(photos.train.digests[usable], share, seed)
+    return Parts(
+        train=photos.train.images[usable[train]],
+        holdout=photos.train.images[usable[holdout]],
+        spills=photos.spills.images[copies.distinct_spills],
+        test=photos.test.images,
+        test_names=photos.test.names,
+        test_labels=np.array([labels[name] for name in photos.test.names], dtype=np.bool_),
+        test_distinct=copies.distinct_test,
+    )
+
+
+def count_photos(photos: Photos, parts: Parts) -> dict[str, dict[str, int]]:
+    """Return how many photos there are: `files`, `distinct` ones, `leaks`, and in each `split`."""
+    copies = find_copies(photos)
+    distinct, labels = parts.test_distinct, parts.test_labels
+    return {
+        "files": {
+            "train": len(photos.train.names),
+            "proliv": len(photos.spills.names),
+            "test": len(photos.test.names),
+            "test_normal": int((~labels).sum()),
+            "test_spill": int(labels.sum()),
+        },
+        "distinct": {
+            "train": int(copies.distinct_train.sum()),
+            "proliv": int(copies.distinct_spills.sum()),
+            "test": int(distinct.sum()),
+            "test_normal": int((distinct & ~labels).sum()),
+            "test_spill": int((distinct & labels).sum()),
+        },
+        "leaks": {
+            "train_in_proliv": int(copies.train_in_spills.sum()),
+            "test_in_train": int(copies.test_in_train.sum()),
+            "test_in_proliv": int(copies.test_in_spills.sum()),
+        },
+        "split": {
+            "train": len(parts.train),
+            "holdout": len(parts.holdout),
+            "spills": len(parts.spills),
+        },
+    }

@@ -1,0 +1,62 @@
+"""Networks by name: built from settings, kept in one file with them, loaded without pickle."""
+
+import json
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_bytes
+
+from stages.common.errors import InputError
+from stages.common.files import replacing
+from stages.wells.networks.autoencoder import Autoencoder
+from stages.wells.networks.base import Network
+from stages.wells.networks.mnad import Mnad
+
+NETWORKS: dict[str, type[Network]] = {"autoencoder": Autoencoder, "mnad": Mnad}
+# Where the pipeline keeps each network, in a folder of its name.
+FOLDER, WEIGHTS, HISTORY = Path("models/networks"), "network.safetensors", "history.csv"
+METADATA_KEY = "network"
+
+Settings = Mapping[str, int | float | bool]
+
+
+def build(name: str, settings: Settings, seed: int) -> Network:
+    """Return a network with weights drawn by the seed; the global generator stays as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return NETWORKS[name](**settings)
+
+
+def save(network: Network, name: str, settings: Settings, path: Path) -> None:
+    """Write weights as safetensors, with the network's name and settings in the metadata."""
+    metadata = json.dumps({"name": name, "settings": dict(settings)}, sort_keys=True)
+    weights = {key: value.cpu().contiguous() for key, value in network.state_dict().items()}
+    with replacing(path) as temporary:
+        # safetensors' own writing would leave a file of another name where it is killed.
+        temporary.write_bytes(to_bytes(weights, metadata={METADATA_KEY: metadata}))
+
+
+def load(path: Path) -> Network:
+    """Return a network to use on the CPU; raises InputError where its file is missing or broken."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            description = json.loads(file.metadata()[METADATA_KEY])
+            weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        network = build(description["name"], description["settings"], seed=0)
+        network.load_state_dict(weights)
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise InputError(
+            f"{path} can't be read as a network ({error}): `dvc repro` makes it anew, "
+            "`dvc checkout` brings back the committed one"
+        ) from None
+    return network.eval()
+
+
+def load_all(names: Collection[str], folder: Path = FOLDER) -> dict[str, Network]:
+    """Return networks by name from where the pipeline keeps them, and load no others.
+
+    Raises InputError where one is missing or broken.
+    """
+    return {name: load(folder / name / WEIGHTS) for name in NETWORKS if name in names}

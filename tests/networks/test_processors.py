@@ -1,0 +1,58 @@
+"""The same bytes on a CPU of another maker, for which an emulator stands."""
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stages.common.files import write_arrays
+from stages.wells.networks.registry import FOLDER, NETWORKS, WEIGHTS
+from tests.wells_files import ROOT, params_with
+
+EMULATOR = shutil.which("qemu-x86_64")
+FEW = {"images.height": 16, "images.width": 24, "train.batch_size": 8, "train.epochs": 1}
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        platform.machine() not in ("x86_64", "AMD64") or not EMULATOR,
+        reason="not an x86 machine, or qemu-x86_64 is missing (Debian: qemu-user)",
+    ),
+]
+
+
+def of_another_maker() -> list[str]:
+    """Return the start of a command that then runs as on a CPU of another maker than this one's."""
+    here = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    return [str(EMULATOR), "-cpu", "Haswell" if "AuthenticAMD" in here else "EPYC-Rome"]
+
+
+def trained(folder: Path, network: str, *machine: str) -> bytes:
+    """Train a network on a few random images and return its file."""
+    rng = np.random.default_rng(0)
+    for name, count in (("train", 20), ("holdout", 4)):
+        images = rng.integers(256, size=(count, 3, 16, 24), dtype=np.uint8)
+        write_arrays(folder / f"data/wells/{name}.npz", images=images)
+    (folder / "params.yaml").write_text(params_with(FEW), encoding="utf-8")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE")}
+    subprocess.run(
+        [*machine, sys.executable, "-m", "stages.train", network],
+        cwd=folder,
+        env=environment | {"PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        check=True,
+    )
+    return (folder / FOLDER / network / WEIGHTS).read_bytes()
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_training_gives_the_same_bytes_on_a_cpu_of_another_maker(
+    network: str, tmp_path: Path
+) -> None:
+    here = trained(tmp_path / "here", network)
+    assert trained(tmp_path / "there", network, *of_another_maker()) == here

@@ -1,0 +1,187 @@
+"""Every command that README and docs tell works: run here, by another test, or named as not run."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from stages.wells.synthetic.archive import draw_archive
+from tests.clones import CONFIG, ROOT, commit, in_clone, small_clone, tiny_clone
+from tests.pages import fenced_commands, named_commands
+from tests.wells_files import unpack, zip_of
+
+pytestmark = pytest.mark.slow
+
+UP_TO_DATE = r"Data and pipelines are up to date\."
+BUILD = "WELLS_ARCHIVE=~/Downloads/dataset.zip make repro"
+OWN_AVATARS = (
+    "dvc exp run -S avatars.source=PATH -S 'avatars.generators=[mle,poly,pixel,tree]' "
+    "measure_avatars"
+)
+SHOW = "dvc exp show --only-changed"
+# docs/sharing.md is walked through in a test of its own.
+PAGES = "README.md", "docs/pipeline.md", "docs/results.md", "docs/avatars.md", "docs/detector.md"
+FIVE = "^5 avatars in new"
+
+# Run in a clone of the whole project, after OWN_AVATARS; a command and what its answer holds.
+WHOLE = {
+    OWN_AVATARS: "Running stage 'measure_avatars'",
+    "make help": r"make demo .*\n(.*\n)*make test ",
+    "python -m tools.style -n 3": r"(.*, одежда: .* \(ln -\d.*\n){3}",
+    'python -m tools.style --given "одежда=худи" -n 3': r"(.*, одежда: худи, .* \(ln -\d.*\n){3}",
+    'python -m tools.style --given "одежда=худи" --marginals': r"одежда: худи 1\.0",
+    "python -m tools.avatar --generator tree -n 5 --out new": FIVE,
+    'python -m tools.avatar --generator style -n 5 --out hoodies --style "одежда=худи"': (
+        "^5 avatars in hoodies"
+    ),
+    "python -m tools.bench_avatars": r"^\| `tree` \| [\d.]+ \| [\d.]+ \| \d+ \|$",
+    SHOW: "avatars.source",
+    "dvc metrics diff HEAD": r"metrics/avatars\.json +mle\.",
+    "dvc plots show": r"dvc_plots/index\.html",
+    "git diff": r"\+  source: own",
+}
+# Run in a clone without evaluation and with few wells, after BUILD.
+TINY = {
+    BUILD: "Running stage 'calibrate'",
+    "make repro": UP_TO_DATE,
+    "dvc repro train@mnad": UP_TO_DATE,
+    "dvc exp run -S networks.mnad.items=20": "Running stage 'train@mnad'",
+    "python -m tools.classify photos/ --output rows.csv": "",
+    "python -m tools.classify 'more/*.jpg' wells.zip --heatmaps heat --format json": (
+        r'"name": "more/.*\n(.*\n)*.*"name": "wells\.zip/'
+    ),
+    "find more -name '*.jpg' -mtime -1 | python -m tools.classify -": r"^more/.*,(spill|normal),",
+}
+# Run by another module: its name and what stands in it.
+ELSEWHERE = {
+    "make demo": ("test_demo", 'in_clone(clone, "make", "demo"'),
+    "dvc repro": ("test_rebuild", 'in_clone(other, "dvc", "repro")'),
+    "make compare": ("test_rebuild", '"make", "compare", "LATENTS=16,24", "CHANNELS=8"'),
+    "make compare LATENTS=8,16,24 CHANNELS=4,8": ("test_rebuild", '"make", "compare", "LATENTS=1'),
+    "dvc plots diff": ("test_review", '"dvc", "plots", "diff", "main"'),
+    "make review BASE=main": ("test_review", '"python", "-m", "tools.review", "main"'),
+    "make restore": ("test_demo", 'in_clone(clone, "make", "restore")'),
+    "dvc exp run -S dataset.source=PATH": ("test_demo", '"DEMO_SOURCE=synthetic:60"'),
+    'git tag -a detector@v1.0.0 -m "first"': ("test_rebuild", '"-a", "detector@v1.0.0", "-m"'),
+    "dvc artifacts get REPOSITORY detector --rev v1.0.0": ("test_rebuild", '"artifacts", "get"'),
+    "dvc get REPOSITORY models/detector": ("test_sharing", '"get", "hub.git", "models/detect'),
+    "dvc exp run -S detectors.surface.rule=margin": (
+        "test_sharing",
+        '"dvc exp run -S detectors.surface.rule=margin',
+    ),
+    "make docs": ("test_docs", "filled_pages(ROOT)"),
+    "dvc push": ("test_sharing", 'walk.type("clone", "dvc push")'),
+}
+# Run by no test, and why.
+NOT_RUN = {
+    "make seeds": "15 minutes",
+    "dvc exp run --queue -S KEY=A,B": "what `make compare` runs",
+    "dvc exp run --run-all": "what `make compare` runs",
+    "make quick": "a part of the tests",
+    "make show": "what `make compare` ends with",
+    "make test": "runs this test",
+    "python -m tools.bench": "9 minutes",
+    "source .venv/bin/activate": "changes the shell that it is typed in",
+}
+
+
+def typed(clone: Path, command: str) -> str:
+    """Run a command of the README in a clone, as a shell would."""
+    command = command.replace("PATH", "own")
+    return in_clone(clone, "bash", "-c", f"set -o pipefail; export OMP_NUM_THREADS=1; {command}")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A clone of the whole project, and what learning from a few tiny avatars answered."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / ".gitconfig").write_text(CONFIG, encoding="utf-8")
+    clone = small_clone(folder)
+    commit(clone)
+    rng = np.random.default_rng(0)
+    counts = yaml.safe_load((clone / "data/styles.yaml").read_text(encoding="utf-8"))
+    lines = [["name", *counts]]
+    for i in range(12):
+        path = clone / "own" / ("holdout" if i > 8 else "") / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = rng.choice(np.array([0, 99, 255], dtype=np.uint8), (6, 6, 4))
+        Image.fromarray(pixels, "RGBA").save(path)
+        lines.append([path.name, *(list(values)[i % len(values)] for values in counts.values())])
+    table = "".join(",".join(line) + "\n" for line in lines)
+    (clone / "own/styles.csv").write_text(table, encoding="utf-8")
+    return clone, typed(clone, OWN_AVATARS)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A clone whose wells are to come from a URL, with photos in it, and what building answered."""
+    folder = tmp_path_factory.mktemp("tiny")
+    stages = ["download", "preprocess", "train", "calibrate"]
+    clone = tiny_clone(folder, stages, source="http://localhost/none.zip")
+    (clone / ".venv").mkdir()
+    (clone / ".venv/ready").touch()
+    files = draw_archive(60)
+    photos = [(Path(name).name, data) for name, data in files.items() if name.endswith(".jpg")]
+    unpack(photos[:2], clone / "photos")
+    unpack(photos[2:4], clone / "more")
+    (clone / "wells.zip").write_bytes(zip_of(photos[4:6]))
+    (folder / "Downloads").mkdir()
+    (folder / "Downloads/dataset.zip").write_bytes(zip_of(files.items()))
+    return clone, typed(clone, BUILD)
+
+
+@pytest.mark.parametrize("command", WHOLE)
+def test_a_command_for_the_whole_project_works(whole: tuple[Path, str], command: str) -> None:
+    clone, first = whole
+    answer = first if command == OWN_AVATARS else typed(clone, command)
+    assert re.search(WHOLE[command], answer, re.MULTILINE), answer
+
+
+@pytest.mark.parametrize("command", TINY)
+def test_a_command_for_the_wells_works(tiny: tuple[Path, str], command: str) -> None:
+    clone, first = tiny
+    answer = first if command == BUILD else typed(clone, command)
+    assert re.search(TINY[command], answer, re.MULTILINE), answer
+    if "--output rows.csv" in command:
+        assert len((clone / "rows.csv").read_text(encoding="utf-8").splitlines()) == 3
+
+
+@pytest.mark.parametrize("command", ELSEWHERE)
+def test_a_command_is_run_by_the_test_that_is_named(command: str) -> None:
+    module, run = ELSEWHERE[command]
+    (path,) = (ROOT / "tests").rglob(f"{module}.py")
+    assert run in path.read_text(encoding="utf-8")
+
+
+def test_every_command_that_is_told_is_proven_or_excused_and_none_is_left_over() -> None:
+    pages = [(ROOT / name).read_text(encoding="utf-8") for name in PAGES]
+    told = {
+        command for page in pages for command in (*fenced_commands(page), *named_commands(page))
+    }
+    tables = [*WHOLE, *TINY, *ELSEWHERE, *NOT_RUN]
+    assert told == set(tables)
+    assert len(tables) == len(set(tables))
+
+
+def test_every_link_of_a_page_leads_somewhere() -> None:
+    for name in (*PAGES, "docs/sharing.md"):
+        page = ROOT / name
+        links = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
+        assert links, name
+        for link in links:
+            path, _, anchor = link.partition("#")
+            if not link.startswith("http"):
+                target = (page.parent / path).resolve() if path else page
+                assert target.exists(), (name, link)
+                if anchor:
+                    titles = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.M)
+                    slugs = {re.sub(r"[^\w\- ]", "", t).lower().replace(" ", "-") for t in titles}
+                    assert anchor in slugs, (name, link)
+
+
+def test_the_readme_shows_the_graph_that_dvc_draws() -> None:
+    drawn = in_clone(ROOT, "dvc", "dag", "--md").strip()
+    assert drawn in (ROOT / "README.md").read_text(encoding="utf-8")

@@ -1,0 +1,85 @@
+"""Small networks, images that stand for wells, and detectors fitted to them in a moment."""
+
+from collections.abc import Iterable
+from unittest.mock import patch
+
+import numpy as np
+
+from stages.common.types import Images
+from stages.wells.detection import calibration
+from stages.wells.detection.detector import Detector
+from stages.wells.detection.params import DetectorParams
+from stages.wells.detection.scores import SCORES, Scores, score_images
+from stages.wells.detection.thresholds import Rule
+from stages.wells.networks import registry
+from stages.wells.networks.base import Network
+
+SETTINGS: dict[str, dict[str, int | float | bool]] = {
+    "autoencoder": {"height": 16, "width": 16, "channels": 4, "latent": 3},
+    "mnad": {
+        "height": 16,
+        "width": 16,
+        "channels": 4,
+        "query_size": 6,
+        "items": 5,
+        "temperature": 0.1,
+        "compactness": 0.1,
+        "separateness": 0.1,
+        "kmeans": True,
+    },
+}
+GRAIN = 10.0
+
+
+def small_network(name: str, seed: int = 0, **changes: int | float | bool) -> Network:
+    """Return an untrained network of that name, for images of 16 x 16 unless told otherwise."""
+    return registry.build(name, SETTINGS[name] | changes, seed)
+
+
+def scores_of(name: str, network: Network, images: Images) -> Scores:
+    """Return all scores that the network of that name has of images."""
+    mine = {score: None for score, of in SCORES.items() if of.network == name}
+    return score_images(images, mine, {name: network})
+
+
+def noise(count: int, seed: int = 0, height: int = 16, width: int = 16) -> Images:
+    """Return images whose pixels know nothing of each other."""
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 256, (count, 3, height, width), dtype=np.uint8)
+
+
+def grainy_wells(
+    count: int, seed: int, grain: float = GRAIN, height: int = 32, width: int = 48
+) -> Images:
+    """Return grey images whose grain is about as strong as told and differs a little."""
+    rng = np.random.default_rng(seed)
+    each = (count, 1, 1, 1)
+    light, strength = rng.uniform(110, 130, each), grain * rng.uniform(0.8, 1.25, each)
+    grey = light + strength * rng.normal(size=(count, 1, height, width))
+    return np.repeat(grey.clip(0, 255).round().astype(np.uint8), 3, axis=1)
+
+
+def with_thing(images: Images, rows: slice, columns: slice, grey: int = 10) -> Images:
+    """Return images with a plain thing over some of their rows and columns."""
+    changed = images.copy()
+    changed[..., rows, columns] = grey
+    return changed
+
+
+def fit_to_scores(
+    names: Iterable[str],
+    normals: Scores,
+    spills: Scores,
+    rule: Rule = "margin",
+    holdout: Images | None = None,
+) -> Detector:
+    """Return a detector fitted to made-up scores of held-out normals and of known spills.
+
+    All that comes of images is fitted to noise, of 16 x 24 pixels.
+    """
+    train, spilled = noise(12, seed=3, width=24), noise(5, seed=4, width=24)
+    holdout = noise(50, seed=5, width=24) if holdout is None else holdout
+    wanted = DetectorParams(scores=list(names), rule=rule)
+    made_up = {id(holdout): normals, id(spilled): spills}
+    with patch.object(calibration, "score_images", lambda images, *_: made_up[id(images)]):
+        return calibration.fit_detectors({"one": wanted}, {}, train, holdout, spilled)["one"]

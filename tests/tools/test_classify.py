@@ -1,0 +1,310 @@
+"""Classifying gives a row for every photo that a path names, whatever else lies there."""
+
+import csv
+import io
+import json
+import os
+import re
+import subprocess
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stages.wells.detection.calibration import fit_detectors
+from stages.wells.detection.detector import Detector, save_artifact
+from stages.wells.detection.params import DetectorParams
+from tests.processes import run_module
+from tests.wells_files import encoded
+from tools import classify as tool
+from tools.classify import Row, classify
+from tools.photos import Photo, find_photos
+
+HEIGHT, WIDTH = 16, 24
+
+
+def wells(count: int, strength: float, seed: int) -> list[Image.Image]:
+    """Return green images with grain of that strength."""
+    rng = np.random.default_rng(seed)
+    grain = rng.normal(0, strength, (count, HEIGHT, WIDTH, 1)) + rng.normal(0, 4, (count, 1, 1, 3))
+    pixels = np.array([100, 140, 120]) + grain
+    return [Image.fromarray(image) for image in pixels.clip(0, 255).round().astype(np.uint8)]
+
+
+def arrays(images: list[Image.Image]) -> Any:
+    return np.stack([np.asarray(image).transpose(2, 0, 1) for image in images])
+
+
+NORMAL, SPILLED = wells(6, 8, seed=2), wells(3, 60, seed=3)
+
+
+@pytest.fixture(scope="module")
+def detector() -> Detector:
+    """Fitted to wells of weak and spills of strong grain; it needs no network."""
+    train, holdout, spills = (
+        arrays(wells(count, strength, seed))
+        for count, strength, seed in ((60, 8, 0), (60, 8, 1), (20, 60, 4))
+    )
+    wanted = DetectorParams(scores=["appearance", "texture"], rule="equal_error")
+    return fit_detectors({"grain": wanted}, {}, train, holdout, spills)["grain"]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory, detector: Detector) -> Path:
+    """The folder of a detector, as the pipeline writes it."""
+    folder = tmp_path_factory.mktemp("model")
+    save_artifact(detector, folder / "no networks", folder)
+    return folder
+
+
+def photo(name: str, image: Image.Image) -> Photo:
+    return Photo(name, lambda: encoded(image))
+
+
+def put(folder: Path, name: str, image: Image.Image) -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(encoded(image))
+    return path
+
+
+def run(
+    folder: Path, model: Path, *arguments: str, given: bytes = b""
+) -> subprocess.CompletedProcess[str]:
+    """Run the command in a folder."""
+    options = ("--model", str(model), *arguments)
+    return run_module("tools.classify", *options, folder=folder, given=given)
+
+
+def rows_of(done: subprocess.CompletedProcess[str]) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(done.stdout)))
+
+
+def test_each_photo_has_a_row_with_its_label_and_margin_in_order(detector: Detector) -> None:
+    images = [NORMAL[0], SPILLED[0], NORMAL[1], SPILLED[1]]
+    rows = list(classify([photo(str(i), one) for i, one in enumerate(images)], detector, {}))
+    assert [row.name for row in rows] == ["0", "1", "2", "3"]
+    assert [row.label for row in rows] == ["normal", "spill", "normal", "spill"]
+    for row in rows:
+        assert row.score is not None
+        assert row.margin == pytest.approx(row.score - detector.threshold)
+
+
+def test_a_photo_at_the_threshold_is_a_spill(detector: Detector) -> None:
+    (row,) = classify([photo("a", NORMAL[0])], detector, {})
+    at = detector.model_copy(update={"threshold": row.score})
+    (again,) = classify([photo("a", NORMAL[0])], at, {})
+    assert (again.label, again.margin) == ("spill", 0)
+
+
+def test_a_thing_at_the_side_changes_the_view_and_not_the_label(detector: Detector) -> None:
+    covered = NORMAL[0].copy()
+    covered.paste((20, 20, 20), (0, 0, WIDTH // 6, HEIGHT))
+    before, after = classify([photo("a", NORMAL[0]), photo("b", covered)], detector, {})
+    assert (before.view, after.view) == ("clear", "obstructed")
+    assert before.label == after.label == "normal"
+
+
+def test_a_photo_of_another_size_and_mode_is_resized_and_converted(detector: Detector) -> None:
+    large = NORMAL[0].resize((WIDTH * 5, HEIGHT * 7)).convert("RGBA")
+    (row,) = classify([photo("large", large)], detector, {})
+    assert row.label in ("normal", "spill")
+    assert row.error is None
+
+
+def test_an_unreadable_photo_has_its_error_in_its_place(detector: Detector) -> None:
+    photos = [photo("a", NORMAL[0]), Photo("b", lambda: b"no image"), photo("c", SPILLED[0])]
+    rows = list(classify(photos, detector, {}))
+    assert [row.label for row in rows] == ["normal", None, "spill"]
+    assert rows[1] == Row("b", error="not an image")
+
+
+def test_rows_do_not_depend_on_the_batch_size(
+    monkeypatch: pytest.MonkeyPatch, detector: Detector
+) -> None:
+    photos = [photo(str(i), one) for i, one in enumerate(NORMAL + SPILLED)]
+    expected = list(classify(photos, detector, {}))
+    monkeypatch.setattr(tool, "BATCH", 2)
+    assert [row.name for row in classify(photos, detector, {})] == [p.name for p in photos]
+    for one, other in zip(classify(photos, detector, {}), expected, strict=True):
+        assert one.score == pytest.approx(other.score)
+
+
+def test_photos_are_read_as_they_are_needed(
+    monkeypatch: pytest.MonkeyPatch, detector: Detector
+) -> None:
+    monkeypatch.setattr(tool, "BATCH", 2)
+    asked = 0
+
+    def endless() -> Any:
+        nonlocal asked
+        while True:
+            asked += 1
+            yield photo(str(asked), NORMAL[0])
+
+    rows = classify(endless(), detector, {})
+    for _ in range(5):
+        next(rows)
+    # Three batches of two were wanted; one more may be read ahead.
+    assert 6 <= asked <= 8
+
+
+def test_heat_maps_lie_below_their_folder_and_show_the_photo(
+    tmp_path: Path, detector: Detector
+) -> None:
+    names = ["../../a.png", "/b/c.jpg", "d/e.png"]
+    photos = [photo(name, NORMAL[0]) for name in names]
+    list(classify(photos, detector, {}, tmp_path / "heat"))
+    written = sorted(p.relative_to(tmp_path) for p in tmp_path.rglob("*") if p.is_file())
+    assert [str(path) for path in written] == [
+        "heat/__/__/a.png.png",
+        "heat/b/c.jpg.png",
+        "heat/d/e.png.png",
+    ]
+    with Image.open(tmp_path / written[0]) as picture:
+        assert picture.size == (8 * WIDTH, 8 * HEIGHT)
+
+
+def names_below(*paths: Path | str) -> list[str]:
+    return [found.name for found in find_photos(str(path) for path in paths)]
+
+
+def test_a_folders_photos_are_found_by_ending_and_sorted(tmp_path: Path) -> None:
+    folders = [f"{letter}/c.jpeg" for letter in "zqymcxdnw"]
+    for name in ("b.JPG", "a.png", *folders, "._a.png", "__MACOSX/x.jpg"):
+        put(tmp_path, name, NORMAL[0])
+    (tmp_path / "notes.txt").write_text("no photo")
+    found = [str(Path(name).relative_to(tmp_path)) for name in names_below(tmp_path)]
+    assert found == ["a.png", "b.JPG", *sorted(folders)]
+
+
+def test_a_pattern_names_files_and_folders(tmp_path: Path) -> None:
+    for name in ("x1/a.png", "x2/b.png", "y/c.png", "x.png"):
+        put(tmp_path, name, NORMAL[0])
+    found = names_below(tmp_path / "x*")
+    assert [Path(name).name for name in found] == ["x.png", "a.png", "b.png"]
+    assert [Path(name).name for name in names_below(f"{tmp_path}/**/[ac].png")] == [
+        "a.png",
+        "c.png",
+    ]
+
+
+def test_a_file_that_looks_like_a_pattern_is_that_file(tmp_path: Path) -> None:
+    put(tmp_path, "a[1].png", NORMAL[0])
+    put(tmp_path, "a1.png", NORMAL[0])
+    assert names_below(tmp_path / "a[1].png") == [str(tmp_path / "a[1].png")]
+
+
+def test_a_zips_photos_are_read_from_it(tmp_path: Path, detector: Detector) -> None:
+    path = tmp_path / "wells.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("imgs/b.png", encoded(SPILLED[0]))
+        archive.writestr("imgs/a.png", encoded(NORMAL[0]))
+        archive.writestr("readme.txt", b"no photo")
+    rows = list(classify(find_photos([str(path)]), detector, {}))
+    assert [(row.name, row.label) for row in rows] == [
+        (f"{path}/imgs/a.png", "normal"),
+        (f"{path}/imgs/b.png", "spill"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("nowhere.png", "no such file"),
+        ("nowhere*.png", "nothing fits"),
+        ("empty", "no photo in it"),
+        ("broken.zip", "zip"),
+    ],
+)
+def test_what_gives_no_photo_says_so_in_a_row(
+    tmp_path: Path, name: str, problem: str, detector: Detector
+) -> None:
+    (tmp_path / "empty").mkdir()
+    with zipfile.ZipFile(tmp_path / "broken.zip", "w") as archive:
+        archive.writestr("../a.png", encoded(NORMAL[0]))
+    (row,) = classify(find_photos([str(tmp_path / name)]), detector, {})
+    assert row.error is not None
+    assert problem in row.error
+
+
+def test_a_huge_file_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, detector: Detector
+) -> None:
+    monkeypatch.setattr("tools.photos.MAX_BYTES", 10)
+    (row,) = classify(find_photos([str(put(tmp_path, "a.png", NORMAL[0]))]), detector, {})
+    assert row.error == "larger than 10 bytes"
+
+
+def test_the_command_writes_csv_to_standard_output(tmp_path: Path, model: Path) -> None:
+    put(tmp_path, "in/a.png", NORMAL[0])
+    put(tmp_path, "in/b.png", SPILLED[0])
+    done = run(tmp_path, model, "in")
+    assert done.returncode == 0, done.stderr
+    rows = rows_of(done)
+    assert list(rows[0]) == ["name", "score", "margin", "label", "view", "error"]
+    assert [(row["name"], row["label"]) for row in rows] == [
+        ("in/a.png", "normal"),
+        ("in/b.png", "spill"),
+    ]
+
+
+def test_an_unreadable_photo_makes_the_exit_status_1_and_stops_nothing(
+    tmp_path: Path, model: Path
+) -> None:
+    put(tmp_path, "a.png", NORMAL[0])
+    (tmp_path / "b.png").write_bytes(b"no image")
+    done = run(tmp_path, model, "b.png", "a.png")
+    assert done.returncode == 1
+    assert "error: photos that could not be read: 1;" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [row["error"] for row in rows_of(done)] == ["not an image", ""]
+
+
+def test_json_to_a_file_and_another_threshold(tmp_path: Path, model: Path) -> None:
+    put(tmp_path, "a.png", NORMAL[0])
+    done = run(tmp_path, model, "a.png", "--output", "rows.json", "--threshold=-1e9")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    (row,) = json.loads((tmp_path / "rows.json").read_text())
+    assert row["label"] == "spill"
+    assert row["margin"] == pytest.approx(row["score"] + 1e9)
+
+
+def test_no_row_is_an_empty_list(tmp_path: Path, model: Path) -> None:
+    done = run(tmp_path, model, "-", "--format", "json", given=b"\n")
+    assert json.loads(done.stdout) == []
+
+
+def test_paths_come_from_standard_input_whatever_their_bytes(tmp_path: Path, model: Path) -> None:
+    names = [b"a b.png", b"\xff.png"]
+    for name in names:
+        Path(os.fsdecode(bytes(tmp_path) + b"/" + name)).write_bytes(encoded(NORMAL[0]))
+    done = run(tmp_path, model, "-", given=b"\n".join(names))
+    assert done.returncode == 0, done.stderr
+    assert [line.split(",")[0] for line in done.stdout.splitlines()[1:]] == [
+        *map(os.fsdecode, names)
+    ]
+
+
+def test_a_missing_model_is_told_in_one_message(tmp_path: Path) -> None:
+    put(tmp_path, "a.png", NORMAL[0])
+    done = run(tmp_path, tmp_path / "no-model", "a.png")
+    assert done.returncode == 1
+    said = r"error: \S+/no-model/detector\.json can't be read as a detector .*`dvc repro` makes it"
+    assert re.match(said, done.stderr)
+    assert "Traceback" not in done.stderr
+
+
+def test_an_old_result_stays_where_the_new_one_fails(tmp_path: Path, model: Path) -> None:
+    put(tmp_path, "a.png", NORMAL[0])
+    (tmp_path / "rows.csv").write_text("old")
+    (model / "detector.json").rename(model / "hidden.json")
+    try:
+        assert run(tmp_path, model, "a.png", "--output", "rows.csv").returncode == 1
+    finally:
+        (model / "hidden.json").rename(model / "detector.json")
+    assert (tmp_path / "rows.csv").read_text() == "old"

@@ -1,0 +1,59 @@
+"""Pages tell the committed metrics, and no other ones."""
+
+from pathlib import Path
+
+import pytest
+
+from stages.common.errors import InputError
+from tests.clones import ROOT
+from tools.docs import TEMPLATE, filled_pages, interval, percent, spread
+
+
+def test_every_page_tells_the_committed_metrics() -> None:
+    pages = filled_pages(ROOT)
+    assert {path.relative_to(ROOT).as_posix() for path in pages} >= {
+        "README.md",
+        "docs/detector.md",
+    }
+    stale = [path for path, text in pages.items() if path.read_text(encoding="utf-8") != text]
+    assert not stale, "run `make docs`"
+
+
+def test_every_block_stands_in_a_page() -> None:
+    text = "".join(path.read_text(encoding="utf-8") for path in filled_pages(ROOT))
+    template = (ROOT / TEMPLATE).read_text(encoding="utf-8")
+    names = [line.split()[2] for line in template.splitlines() if line.startswith("{% block ")]
+    assert names
+    assert [name for name in names if f"<!-- metrics: {name} -->" not in text] == []
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project of one page, one block and one metric."""
+    for name, text in {
+        "README.md": "Before.\n<!-- metrics: rate -->\nold\n<!-- end -->\nAfter.\n",
+        str(TEMPLATE): "{% block rate %}\nIt is {{ seeds.tpr | percent }}.\n{% endblock %}\n",
+        "metrics/seeds.json": '{"tpr": 0.5}',
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def test_a_block_replaces_what_stands_between_its_marks(project: Path) -> None:
+    filled = filled_pages(project)
+    expected = "Before.\n<!-- metrics: rate -->\nIt is 50.0 %.\n<!-- end -->\nAfter.\n"
+    assert filled == {project / "README.md": expected}
+
+
+def test_a_mark_without_a_block_is_refused_by_name(project: Path) -> None:
+    (project / "README.md").write_text("<!-- metrics: other -->\n<!-- end -->\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"README\.md: .* has no block other"):
+        filled_pages(project)
+
+
+def test_numbers_are_written_as_people_read_them() -> None:
+    measured = {"tpr": 0.99224, "tpr_interval": {"low": 0.95744, "high": 0.9986}}
+    assert percent(0.98765) == "98.8 %"
+    assert interval(measured, "tpr") == "0.992 (0.957 to 0.999)"
+    assert spread({"mean": 0.98834, "std": 0.00094, "min": 0.98744}) == "0.988 ± 0.001 (0.987)"

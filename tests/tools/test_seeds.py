@@ -1,0 +1,51 @@
+"""The spread over seeds is that of the experiments' metrics."""
+
+from typing import Any
+
+import pytest
+
+from stages.common.errors import InputError
+from tools.seeds import finished, spread_of
+
+
+def test_the_spread_is_mean_sample_deviation_and_least_value_by_detector() -> None:
+    rows = [
+        {
+            "Experiment": f"seed-{i}",
+            "mnad.tpr": tpr,
+            "mnad.validation": 0,
+            "holdout_mse.mnad": 0,
+            "detector.tnr": tpr - 0.5,
+            "seed": i,
+        }
+        for i, tpr in enumerate([0.8, 0.9, 1.0])
+    ]
+    assert spread_of(rows) == {
+        "mnad": {"tpr": pytest.approx({"mean": 0.9, "std": 0.1, "min": 0.8})},
+        "detector": {"tnr": pytest.approx({"mean": 0.4, "std": 0.1, "min": 0.3})},
+    }
+
+
+def row(seed: int, state: str) -> dict[str, Any]:
+    return {"Experiment": f"seed-{seed}", "State": state, "seed": seed}
+
+
+def test_experiments_are_taken_by_seed_and_no_other_row() -> None:
+    rows: list[dict[str, Any]] = [
+        {"Experiment": None, "seed": 0},
+        row(2, "Success"),
+        row(1, "Success"),
+        row(3, "Failed"),
+    ]
+    assert [found["seed"] for found in finished(rows, [1, 2])] == [1, 2]
+
+
+@pytest.mark.parametrize("state", ["Failed", "Queued", "Running"])
+def test_an_experiment_that_did_not_succeed_is_refused_by_name(state: str) -> None:
+    with pytest.raises(InputError, match="seed-1"):
+        finished([row(0, "Success"), row(1, state)], [0, 1])
+
+
+def test_a_missing_experiment_is_refused_by_name() -> None:
+    with pytest.raises(InputError, match="seed-7"):
+        finished([row(0, "Success")], [0, 7])
