@@ -59,7 +59,7 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
 
 
 def params_with(changes: dict[str, Any]) -> str:
-    """Give the committed params as text, with values changed by their key paths."""
+    """Return the committed params as text, with values changed by their key paths."""
     values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     for path, value in changes.items():
         *sections, key = path.split(".")
@@ -77,7 +77,7 @@ def run_stage(name: str, folder: Path, changes: dict[str, Any]) -> subprocess.Co
 
 
 def message_of(failed: subprocess.CompletedProcess[str]) -> str:
-    """Give the one message of a stage that refused its input."""
+    """Return the one message of a stage that refused its input."""
     assert failed.returncode == 1, failed.stderr
     assert "Traceback" not in failed.stderr
     before, error, message = failed.stderr.partition("error: ")

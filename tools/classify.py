@@ -84,7 +84,7 @@ def classify(
     size = detector.height, detector.width
 
     def read() -> list[tuple[str, Images | str]]:
-        return [(photo.name, _decoded(photo, *size)) for photo in islice(photos, BATCH)]
+        return [(photo.name, _decode(photo, *size)) for photo in islice(photos, BATCH)]
 
     # A batch is read and decoded while the one before is scored.
     with ThreadPoolExecutor(1) as reader:
@@ -99,7 +99,7 @@ def classify(
                 yield Row(name, error=image) if isinstance(image, str) else rows[name]
 
 
-def _decoded(photo: Photo, height: int, width: int) -> Images | str:
+def _decode(photo: Photo, height: int, width: int) -> Images | str:
     """Return a photo as `[3, height, width]`, or why there is none."""
     try:
         return resize(decode(photo.read()), height, width)

@@ -2,7 +2,7 @@
 
 What stands in a page between `<!-- metrics: NAME -->` and `<!-- end -->` is the block NAME of
 docs/metrics.md.j2, a Jinja2 template that sees every file of metrics/ and metrics/reports/ by its
-name. So no sentence with a figure is edited by hand after a run.
+name. So no sentence with a measured number is edited by hand after a run.
 """
 
 import json

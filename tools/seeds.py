@@ -27,7 +27,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("seeds", nargs="+", type=int)
     seeds = parser.parse_args().seeds
-    rows = finished(dvc.api.exp_show(), seeds)
+    rows = pick_finished(dvc.api.exp_show(), seeds)
     commit = subprocess.check_output(["git", "rev-parse", "HEAD"], text=True).strip()
     head = {
         "seeds": len(rows),
@@ -37,7 +37,9 @@ def main() -> None:
     write_json(SEEDS_FILE, head | spread_of(rows))
 
 
-def finished(rows: Iterable[Mapping[str, Any]], seeds: Sequence[int]) -> list[Mapping[str, Any]]:
+def pick_finished(
+    rows: Iterable[Mapping[str, Any]], seeds: Sequence[int]
+) -> list[Mapping[str, Any]]:
     """Return the rows of the experiments of these seeds, in their order.
 
     Raises InputError where one is missing or didn't succeed, for DVC then shows the metrics of the

@@ -107,7 +107,7 @@ def test_parameters_of_a_stage_are_exactly_those_its_script_reads(name: str) -> 
 
 @cache
 def graph() -> dict[str, tuple[list[str], list[str]]]:
-    """Give what every stage depends on and what it writes, by DVC's own reading of dvc.yaml."""
+    """Return what every stage depends on and what it writes, by DVC's own reading of dvc.yaml."""
     return {
         stage.addressing: ([str(dep) for dep in stage.deps], [str(out) for out in stage.outs])
         for stage in Repo(str(ROOT)).index.stages
@@ -120,7 +120,7 @@ def overlap(one: str, other: str) -> bool:
 
 
 def reached_from(*files: str) -> set[str]:
-    """Give the stages that depend on the files, or on what such a stage writes, and so on."""
+    """Return the stages that depend on the files, or on what such a stage writes, and so on."""
     waiting, found = list(files), set()
     while waiting:
         file = waiting.pop()

@@ -19,7 +19,7 @@ UNSAFE_LOADERS = {f"yaml.{name}" for name in ("Loader", "FullLoader", "UnsafeLoa
 
 
 def dangers(code: str) -> list[str]:
-    """Give what, in code, could run what a file holds."""
+    """Return what, in code, could run what a file holds."""
     found = []
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Import | ast.ImportFrom):

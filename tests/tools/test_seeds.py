@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from stages.common.errors import InputError
-from tools.seeds import finished, spread_of
+from tools.seeds import pick_finished, spread_of
 
 
 def test_the_spread_is_mean_sample_deviation_and_least_value_by_detector() -> None:
@@ -37,15 +37,15 @@ def test_experiments_are_taken_by_seed_and_no_other_row() -> None:
         row(1, "Success"),
         row(3, "Failed"),
     ]
-    assert [found["seed"] for found in finished(rows, [1, 2])] == [1, 2]
+    assert [found["seed"] for found in pick_finished(rows, [1, 2])] == [1, 2]
 
 
 @pytest.mark.parametrize("state", ["Failed", "Queued", "Running"])
 def test_an_experiment_that_did_not_succeed_is_refused_by_name(state: str) -> None:
     with pytest.raises(InputError, match="seed-1"):
-        finished([row(0, "Success"), row(1, state)], [0, 1])
+        pick_finished([row(0, "Success"), row(1, state)], [0, 1])
 
 
 def test_a_missing_experiment_is_refused_by_name() -> None:
     with pytest.raises(InputError, match="seed-7"):
-        finished([row(0, "Success")], [0, 7])
+        pick_finished([row(0, "Success")], [0, 7])

@@ -53,7 +53,7 @@ def write_canonical(files: Mapping[str, Reader], target: Path, source: str) -> N
         raise InputError(
             f"{source}: {', '.join(missing)} missing or empty. An archive of wells holds "
             f"{', '.join(REQUIRED)} and, where spills are known, {SPILLS}; this one holds "
-            f"{_shortened(top) or 'nothing'}"
+            f"{_shorten(top) or 'nothing'}"
         )
     with replacing(target) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for path in sorted(kept):
@@ -133,7 +133,7 @@ def parse_annotation(content: bytes, names: Iterable[str]) -> dict[str, bool]:
         labels[name] = label == "1"
     unlabelled = sorted(images - labels.keys())
     if unlabelled:
-        raise InputError(f"{ANNOTATION} has no line for {_shortened(unlabelled)}")
+        raise InputError(f"{ANNOTATION} has no line for {_shorten(unlabelled)}")
     for kind, present in (("spill", True), ("normal", False)):
         if present not in labels.values():
             raise InputError(f"{ANNOTATION} has no {kind}: its rate could not be measured")
@@ -154,6 +154,6 @@ def _common_folder(paths: Collection[str]) -> str | None:
     return folders.pop() if len(folders) == 1 else None
 
 
-def _shortened(names: list[str]) -> str:
+def _shorten(names: list[str]) -> str:
     more = len(names) - NAMES_SHOWN
     return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")

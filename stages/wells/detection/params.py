@@ -32,6 +32,12 @@ class DetectorParams(Section):
     scores: list[str]
     rule: Rule
 
+    @field_validator("scores", mode="before")
+    @classmethod
+    def _nothing_is_an_empty_list(cls, names: object) -> object:
+        # So YAML reads a key below which nothing stands.
+        return [] if names is None else names
+
     @field_validator("scores")
     @classmethod
     def _are_scores(cls, names: list[str]) -> list[str]:

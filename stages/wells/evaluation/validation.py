@@ -24,7 +24,7 @@ def measure_detectors(
 
 
 def declare(measured: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-    """Return each detector's one figure to choose by: the lower of its two rates."""
+    """Return each detector's one number to choose by: the lower of its two rates."""
     return {
         key: {"validation": round(min(one["tpr"], one["tnr"]), RATE_DIGITS)}
         for key, one in measured.items()
