@@ -280,12 +280,15 @@ def test_a_repro_waits_while_another_reads_and_then_says_so(repository: Path) ->
 
 
 def test_results_changed_by_hand_are_noticed_and_restored(built: Path, repository: Path) -> None:
-    changed = "data/wells/holdout.npz", "models/detector/detector.json"
+    changed = {
+        "data/wells/holdout.npz": "data/wells/holdout.npz",
+        "models/detector/detector.json": "models/detector",
+    }
     for name in changed:
         with (repository / name).open("ab") as file:
             file.write(b" ")
     said = done(repository, "dvc", "status")
-    assert all(re.search(rf"modified:\s+{name}", said) for name in changed)
+    assert all(re.search(rf"modified:\s+{out}\n", said) for out in changed.values())
     done(repository, "dvc", "repro")
     assert results_in(repository) == results_in(built)
 

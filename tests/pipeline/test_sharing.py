@@ -137,7 +137,6 @@ def test_an_experiment_arrives_with_its_metrics_and_models(walk: Walk) -> None:
         "models/detector/detector.json",
         "models/detectors/surface.json",
         "metrics/reports/detection.json",
-        "metrics/detection.json",
     }
     assert walk.files["applied"] == walk.files["tried"]
 

@@ -185,7 +185,7 @@ def reviewed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (clone / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
     detection = clone / "metrics/detection.json"
     metrics = json.loads(detection.read_text())
-    metrics["best"]["tpr"] = 0.5
+    metrics["detector"]["tpr"] = 0.5
     detection.write_text(json.dumps(metrics))
     predictions = clone / "plots/detection/detector/predictions.csv"
     lines = predictions.read_text().splitlines(keepends=True)
@@ -221,7 +221,7 @@ def test_the_reports_tell_what_changed_and_nothing_else(reports: tuple[str, str]
     text, page = reports
     epochs = yaml.safe_load((ROOT / "params.yaml").read_text())["train"]["epochs"]
     assert f"| train.epochs | {epochs} | {epochs + 1} |" in text
-    assert re.search(r"\| detection: best\.tpr \| 0\.99\d+ \| 0\.5 \| ▼ worse \|", text)
+    assert re.search(r"\| detection: detector\.tpr \| 0\.99\d+ \| 0\.5 \| ▼ worse \|", text)
     assert text.count("now wrong") == 1
     files = text.split("### Data and models")[1].split("###")[0]
     assert re.findall(r"^\| (\w\S+/\S+) \| (\w+) \|", files, re.MULTILINE) == [
