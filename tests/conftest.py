@@ -2,7 +2,14 @@
 
 import pytest
 
+# The modules that take longest, from the longest: beside them other processes run the short ones.
+LONGEST = ["test_rebuild.py", "test_demo.py", "test_sharing.py", "test_processors.py"]
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the module that takes longest, beside which another process runs the others."""
-    items.sort(key=lambda item: item.path.name != "test_rebuild.py")
+    """Begin with the longest modules, so that none is left to a single process at the end."""
+    items.sort(
+        key=lambda item: (
+            LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST)
+        )
+    )
