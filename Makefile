@@ -19,7 +19,7 @@ export DVC_NO_ANALYTICS := 1
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | expand -t 16
 
-setup: $(VENV)/ready ## make .venv with everything pinned (about 2 minutes, 1.5 GB)
+setup: $(VENV)/ready ## make .venv with everything pinned (2 to 5 minutes, 1.7 GB or more)
 
 # An experiment is a commit, whose author must have a name, also where Git knows of none.
 demo seeds compare: export GIT_AUTHOR_NAME ?= demo

@@ -5,6 +5,7 @@ docs/metrics.md.j2, a Jinja2 template that sees every file of metrics/ and metri
 name. So no sentence with a measured number is edited by hand after a run.
 """
 
+import argparse
 import json
 import re
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ MARKED = re.compile(r"(<!-- metrics: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 def main() -> None:
     """Fill every page in."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     for path, text in filled_pages(Path()).items():
         write_text(path, text)
 

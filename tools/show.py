@@ -4,6 +4,7 @@ Parameters that differ between them, and each detector's validation, by which al
 lower of its two rates on the drawn cases. `dvc exp show` has everything.
 """
 
+import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ VALIDATION = ".validation"
 
 def main() -> None:
     """Print the table."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     rows = dvc.api.exp_show()
     params = list(pd.json_normalize(read_yaml(Path(PARAMS_FILE)), sep=".").columns)
     print("Each detector's lower rate on the drawn cases of the validation:")

@@ -60,7 +60,7 @@ ELSEWHERE = {
     "make demo": ("test_demo", 'in_clone(clone, "make", "demo"'),
     "dvc repro": ("test_rebuild", 'in_clone(other, "dvc", "repro")'),
     "make compare": ("test_rebuild", '"make", "compare", "LATENTS=16,24", "CHANNELS=8"'),
-    "make compare LATENTS=8,16,24 CHANNELS=4,8": ("test_rebuild", '"make", "compare", "LATENTS=1'),
+    "make compare LATENTS=8,16,24 CHANNELS=8,16": ("test_rebuild", '"make", "compare", "LATENTS=1'),
     "dvc plots diff": ("test_review", '"dvc", "plots", "diff", "main"'),
     "make review BASE=main": ("test_review", '"python", "-m", "tools.review", "main"'),
     "make restore": ("test_demo", 'in_clone(clone, "make", "restore")'),
