@@ -73,6 +73,7 @@ ELSEWHERE = {
         '"dvc exp run -S detectors.surface.rule=margin',
     ),
     "make docs": ("test_docs", "filled_pages(ROOT)"),
+    "dvc pull": ("test_sharing", 'walk.type("wells", "dvc pull")'),
     "dvc push": ("test_sharing", 'walk.type("clone", "dvc push")'),
 }
 # Run by no test, and why.
