@@ -3,7 +3,7 @@
 import pytest
 
 # The modules that take longest, from the longest: beside them other processes run the short ones.
-LONGEST = ["test_rebuild.py", "test_demo.py", "test_sharing.py", "test_processors.py"]
+LONGEST = ["test_rebuild.py", "test_faults.py", "test_sharing.py", "test_processors.py"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -57,14 +57,14 @@ TINY = {
 }
 # Run by another module: its name and what stands in it.
 ELSEWHERE = {
-    "make demo": ("test_demo", 'in_clone(clone, "make", "demo"'),
-    "dvc repro": ("test_rebuild", 'in_clone(other, "dvc", "repro")'),
+    "make demo": ("test_rebuild", 'in_clone(clone, "make", "demo"'),
+    "dvc repro": ("test_rebuild", '"dvc", "repro")'),
     "make compare": ("test_rebuild", '"make", "compare", "LATENTS=16,24", "CHANNELS=8"'),
     "make compare LATENTS=8,16,24 CHANNELS=8,16": ("test_rebuild", '"make", "compare", "LATENTS=1'),
     "dvc plots diff": ("test_review", '"dvc", "plots", "diff", "main"'),
     "make review BASE=main": ("test_review", '"python", "-m", "tools.review", "main"'),
-    "make restore": ("test_demo", 'in_clone(clone, "make", "restore")'),
-    "dvc exp run -S dataset.source=PATH": ("test_demo", '"DEMO_SOURCE=synthetic:60"'),
+    "make restore": ("test_rebuild", 'in_clone(clone, "make", "restore")'),
+    "dvc exp run -S dataset.source=PATH": ("test_rebuild", '"DEMO_SOURCE=synthetic:120"'),
     'git tag -a detector@v1.0.0 -m "first"': ("test_rebuild", '"-a", "detector@v1.0.0", "-m"'),
     "dvc artifacts get REPOSITORY detector --rev v1.0.0": ("test_rebuild", '"artifacts", "get"'),
     "dvc get REPOSITORY models/detector": ("test_sharing", '"get", "hub.git", "models/detect'),

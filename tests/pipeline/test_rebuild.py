@@ -238,18 +238,31 @@ def test_what_trains_and_calibrates_never_sees_the_test_set(rebuilt: Path, tmp_p
     assert (other / detection).read_bytes() != (rebuilt / detection).read_bytes()
 
 
-def test_a_rebuild_from_nothing_elsewhere_gives_the_same_bytes(
+def test_the_demo_elsewhere_gives_the_same_bytes_and_can_be_undone(
     rebuilt: Path, tmp_path: Path
 ) -> None:
-    other = small_clone(tmp_path)
-    in_clone(other, "dvc", "repro")
+    clone = small_clone(tmp_path)
+    shutil.copy(ROOT / "dvc.lock", clone)
+    commit(clone)
+    (clone / ".venv").mkdir()
+    (clone / ".venv/ready").touch()
+    assert "user.name" not in in_clone(clone, "git", "config", "--list")
+    shown = in_clone(clone, "make", "demo", "DEMO_SOURCE=synthetic:120")
+    assert "detector.auroc" in shown
+    assert "demo" in in_clone(clone, "dvc", "exp", "list", "--name-only")
+
     for folder in ("metrics", "plots", "models", "data"):
         names = {path.relative_to(rebuilt) for path in (rebuilt / folder).rglob("*")}
-        assert names == {path.relative_to(other) for path in (other / folder).rglob("*")}
+        assert names == {path.relative_to(clone) for path in (clone / folder).rglob("*")}
         for name in names:
             if (rebuilt / name).is_file():
-                assert (rebuilt / name).read_bytes() == (other / name).read_bytes(), name
-    assert (rebuilt / "dvc.lock").read_bytes() == (other / "dvc.lock").read_bytes()
+                assert (rebuilt / name).read_bytes() == (clone / name).read_bytes(), name
+    # The order of stages is that in which they ran first.
+    lock, other = (yaml.safe_load((c / "dvc.lock").read_text()) for c in (rebuilt, clone))
+    assert lock == other
+
+    in_clone(clone, "make", "restore")
+    assert not in_clone(clone, "git", "status", "--porcelain")
 
 
 def test_a_grid_is_compared_in_a_narrow_table_and_trains_each_network_once(rebuilt: Path) -> None:
