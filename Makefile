@@ -5,9 +5,8 @@ SEEDS := 0 1 2 3 4
 BASE := main
 LATENTS := 16,32
 CHANNELS := 8,32
-# A module of tests stays in one process, for its tests share what was built for them. Three
-# processes on two cores, for each waits a quarter of its time for a child or the disk.
-PYTEST := pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+# A module of tests stays in one process, for its tests share what was built for them.
+PYTEST := pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 COMMITTED := params.yaml dvc.lock metrics plots data/generated
 
 # Stages run as `python -m …`: the environment's own Python must come first.
