@@ -18,6 +18,8 @@ from tests.avatar_files import paint_rows
 from tests.processes import run_module
 from tests.wells_files import ROOT, encoded, message_of, params_with, run_stage, unpack
 
+pytestmark = pytest.mark.slow
+
 FEW = {"avatars.train": 6, "avatars.holdout": 3}
 
 

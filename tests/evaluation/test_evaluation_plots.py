@@ -32,6 +32,9 @@ from tests.pictures import (
 )
 
 
+pytestmark = pytest.mark.slow
+
+
 def brightness(image: NDArray[np.uint8]) -> float:
     return float(image.mean())
 

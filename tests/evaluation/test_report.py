@@ -31,6 +31,8 @@ from stages.wells.evaluation.report import (
 )
 from tests.small_wells import fit_to_scores, grainy_wells, noise, small_network
 
+pytestmark = pytest.mark.slow
+
 MSE, CENTRE_MSE = "autoencoder.mse", "autoencoder.centre_mse"
 # Spills score 5 (twice) and 1, normals 4 (twice) and 0 (two of them); copies are not distinct.
 STANDARD = np.array([5.0, 5, 1, 4, 4, 0, 0])

@@ -12,6 +12,8 @@ from stages.wells.latent.plots import HOLDOUT, KNOWN_SPILL, TEST_NORMAL, TEST_SP
 from stages.wells.latent.report import Shown, choose_shown, report_network
 from tests.small_wells import grainy_wells, noise, small_network
 
+pytestmark = pytest.mark.slow
+
 PICTURES = {"pca.png", "tsne.png", "clusters.png"}
 
 

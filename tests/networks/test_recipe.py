@@ -12,6 +12,8 @@ from stages.wells.networks.recipe import Trained, train_network
 from stages.wells.networks.training import Epoch
 from tests.small_wells import SETTINGS, noise
 
+pytestmark = pytest.mark.slow
+
 
 def own(name: str) -> dict[str, int | float | bool]:
     return {key: value for key, value in SETTINGS[name].items() if key not in ("height", "width")}

@@ -28,6 +28,8 @@ from tools import bench, bench_baselines
 from tools.bench import Params
 from tools.bench_baselines import CONVOLUTIONAL, DENSE, Baseline, Fitted
 
+pytestmark = pytest.mark.slow
+
 CHANGES: dict[str, Any] = {
     "seed": 3,
     "dataset.source": "synthetic:60",
