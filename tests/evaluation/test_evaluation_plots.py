@@ -31,7 +31,6 @@ from tests.pictures import (
     plain,
 )
 
-
 pytestmark = pytest.mark.slow
 
 
