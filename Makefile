@@ -65,8 +65,6 @@ review: $(VENV)/ready ## what changed since BASE=main: review/report.md and revi
 docs: $(VENV)/ready ## write the committed metrics into README.md and docs/, between their markers
 	python -m tools.docs
 
-# Threads that wait give their core away soon; else two tests that compute hinder each other.
-quick test: export GOMP_SPINCOUNT := 1000
 quick: $(VENV)/ready ## lint, types and the tests that take no minute together
 	ruff check
 	ruff format --check

@@ -1,9 +1,10 @@
 """The stages of the pipeline, each run as `python -m stages.NAME`.
 
 All stages compute alike on every x86 machine: with AVX2, which nearly all have, without what only
-newer ones have, and with two threads. Otherwise the order of additions would differ from machine to
-machine, and with it the last digits, which training then makes large. Whoever sets one of these
-variables overrules it.
+newer ones have, and with one thread. Otherwise the order of additions would differ from machine to
+machine, and with it the last digits, which training then makes large. One thread is also unharmed
+by whatever else runs: two that wait for each other lose most of their time beside a third. Whoever
+sets one of these variables overrules it.
 """
 
 import os
@@ -16,7 +17,7 @@ ARITHMETIC = {
     "ATEN_CPU_CAPABILITY": "avx2",
     "MKL_CBWR": "COMPATIBLE",
     "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
-    "OMP_NUM_THREADS": "2",
+    "OMP_NUM_THREADS": "1",
     "ONEDNN_MAX_CPU_ISA": "AVX2",
     "OPENBLAS_CORETYPE": "Haswell",
 }

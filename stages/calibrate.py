@@ -17,13 +17,12 @@ DATA = Path("data/wells")
 def main() -> None:
     """Run the stage."""
     params = load_params(DetectionParams)
-    (train,) = read_arrays(DATA / "train.npz", "images")
-    (holdout,) = read_arrays(DATA / "holdout.npz", "images")
+    train, folds = read_arrays(DATA / "train.npz", "images", "folds")
     (spills,) = read_arrays(DATA / "spills.npz", "images")
     needed = [score for wanted in params.detectors.values() for score in wanted.scores]
     networks = registry.load_all(networks_of(needed))
 
-    detectors = fit_detectors(params.detectors, networks, train, holdout, spills)
+    detectors = fit_detectors(params.detectors, networks, train, folds, spills)
     save_detectors(detectors, DETECTORS)
     save_artifact(detectors[params.detector], registry.FOLDER, DETECTOR)
 

@@ -1,5 +1,6 @@
 """Measure all detectors on the test set and show what they do: `python -m stages.evaluate`."""
 
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -27,19 +28,18 @@ def main() -> None:
     wells = report.LabelledWells(
         *read_arrays(DATA / "test.npz", "images", "names", "labels", "distinct")
     )
-    (holdout,) = read_arrays(DATA / "holdout.npz", "images")
+    train, folds = read_arrays(DATA / "train.npz", "images", "folds")
     (spills,) = read_arrays(DATA / "spills.npz", "images")
 
-    scored = report.Scored(
-        *(score_for(detectors.values(), networks, part) for part in (wells.images, holdout, spills))
-    )
-    kinds = report.tell_kinds(wells.images[wells.labels], holdout)
+    score = partial(score_for, detectors.values(), networks)
+    scored = report.Scored(score(wells.images), score(train, folds), score(spills))
+    kinds = report.tell_kinds(wells.images[wells.labels], train)
     measured = {
         key: report.measure_detector(detector, wells, scored.test, kinds)
         for key, detector in detectors.items()
     }
     errors = {
-        name: round_to(history["holdout"].iloc[-1], ERROR_DIGITS)
+        name: round_to(report.last_holdout_error(history), ERROR_DIGITS)
         for name, history in histories.items()
     }
     declared = {key: declare(one) for key, one in measured.items()}
@@ -49,12 +49,12 @@ def main() -> None:
     report.write_losses(PLOTS / "networks/loss.csv", histories)
     report.write_roc(PLOTS / "detection/roc.csv", detectors.values(), wells, scored.test)
     for key, detector in detectors.items():
-        report.report_detector(PLOTS / "detection" / key, detector, wells, scored)
+        report.report_detector(PLOTS / "detection" / key, detector, networks, wells, scored)
     in_use = detectors[IN_USE]
     scores = in_use.combine(scored.test)
-    for name, network in networks.items():
+    for name in networks:
         path = PLOTS / "networks" / f"{name}_reconstructions.png"
-        report.draw_reconstructions(path, name, network, wells, scores, in_use.threshold)
+        report.draw_reconstructions(path, name, in_use, networks, wells, scores)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ from stages.wells.latent.report import choose_shown, report_network
 from stages.wells.networks import registry
 
 DATA, PLOTS = Path("data/wells"), Path("plots/latent")
+# Of each network's members, which see the same world, the one whose latent is shown.
+SHOWN_MEMBER = 0
 
 
 class Params(Section):
@@ -21,8 +23,9 @@ class Params(Section):
 def main() -> None:
     """Run the stage."""
     params = load_params(Params)
-    (train,) = read_arrays(DATA / "train.npz", "images")
-    (holdout,) = read_arrays(DATA / "holdout.npz", "images")
+    latent = params.latent
+    images, folds = read_arrays(DATA / "train.npz", "images", "folds")
+    train, holdout = images[folds != SHOWN_MEMBER], images[folds == SHOWN_MEMBER]
     (spills,) = read_arrays(DATA / "spills.npz", "images")
     test, labels, distinct = read_arrays(DATA / "test.npz", "images", "labels", "distinct")
     shown = choose_shown(
@@ -36,9 +39,9 @@ def main() -> None:
     )
     metrics = {
         name: report_network(
-            name, network, shown, train, params.latent.clusters, params.seed, PLOTS / name
+            name, members[SHOWN_MEMBER], shown, train, latent.clusters, params.seed, PLOTS / name
         )
-        for name, network in registry.load_all(registry.NETWORKS).items()
+        for name, members in registry.load_all(registry.NETWORKS).items()
     }
     write_json(Path("metrics/reports/latent.json"), metrics)
 

@@ -1,4 +1,4 @@
-"""Decode the wells, take out duplicates and leaks, hold a part out, and show every part."""
+"""Decode the wells, take out duplicates and leaks, divide into folds, and show every part."""
 
 from pathlib import Path
 
@@ -25,11 +25,10 @@ def main() -> None:
     params = load_params(Params)
     wells = read_wells(ARCHIVE)
     photos = decode_photos(wells, params.images.height, params.images.width)
-    parts = split_photos(photos, wells.labels, params.split.holdout, params.seed)
+    parts = split_photos(photos, wells.labels, params.split.folds, params.seed)
 
-    learnt_from = {"train": parts.train, "holdout": parts.holdout, "spills": parts.spills}
-    for name, images in learnt_from.items():
-        write_arrays(DATA / f"{name}.npz", images=images)
+    write_arrays(DATA / "train.npz", images=parts.train, folds=parts.folds)
+    write_arrays(DATA / "spills.npz", images=parts.spills)
     write_arrays(
         DATA / "test.npz",
         images=parts.test,
@@ -38,7 +37,12 @@ def main() -> None:
         distinct=parts.test_distinct,
     )
     normals, spills = parts.test[~parts.test_labels], parts.test[parts.test_labels]
-    shown = learnt_from | {"test_normal": normals, "test_spill": spills}
+    shown = {
+        "train": parts.train,
+        "spills": parts.spills,
+        "test_normal": normals,
+        "test_spill": spills,
+    }
     for name, images in shown.items():
         chosen = images[evenly_spaced(len(images), GALLERY_IMAGES)]
         title = f"{name.replace('_', ' ')}: {len(chosen)} of {len(images):,} images"

@@ -1,16 +1,14 @@
-"""Train a network on normal wells: `python -m stages.train NETWORK`."""
+"""Train a network on normal wells, once without each fold: `python -m stages.train NETWORK`."""
 
 import argparse
 from pathlib import Path
-
-import pandas as pd
 
 from stages.common.errors import run
 from stages.common.files import read_arrays, write_text
 from stages.common.params import Section, Seed, load_params
 from stages.wells.networks import registry
 from stages.wells.networks.params import NetworksParams, TrainParams
-from stages.wells.networks.recipe import train_network
+from stages.wells.networks.recipe import train_members
 
 DATA = Path("data/wells")
 
@@ -28,14 +26,12 @@ def main() -> None:
     name = parser.parse_args().network
 
     params = load_params(Params)
-    (images,) = read_arrays(DATA / "train.npz", "images")
-    (holdout,) = read_arrays(DATA / "holdout.npz", "images")
-    trained = train_network(name, params.networks, params.train, images, holdout, params.seed)
+    images, folds = read_arrays(DATA / "train.npz", "images", "folds")
+    trained = train_members(name, params.networks, params.train, images, folds, params.seed)
 
     folder = registry.FOLDER / name
-    registry.save(trained.network, name, trained.settings, folder / registry.WEIGHTS)
-    history = pd.DataFrame(trained.history)
-    write_text(folder / registry.HISTORY, history.to_csv(index=False))
+    registry.save(trained.members, name, trained.settings, folder / registry.WEIGHTS)
+    write_text(folder / registry.HISTORY, trained.history.to_csv(index=False))
 
 
 if __name__ == "__main__":

@@ -9,12 +9,15 @@ from stages.common.errors import run
 from stages.common.files import read_arrays, write_json
 from stages.common.params import Section, Seed, load_params
 from stages.common.pictures import save_picture
-from stages.wells.detection.detector import by_key, load_detectors
+from stages.wells.data.splits import group_alike, mark_far
+from stages.wells.detection.detector import by_key, load_detectors, score_for
 from stages.wells.evaluation.hard_cases import draw_hard_cases
 from stages.wells.evaluation.validation import declare, measure_detectors, show_cases
 from stages.wells.networks import registry
 
 DATA = Path("data/wells")
+# Of known spills that look alike; each is left out once.
+SPILL_GROUPS = 6
 
 
 class Params(Section):
@@ -28,11 +31,13 @@ def main() -> None:
     detectors = by_key(load_detectors(), params.detector)
     needed = set().union(*(detector.networks() for detector in detectors.values()))
     networks = registry.load_all(needed)
-    (holdout,) = read_arrays(DATA / "holdout.npz", "images")
+    train, folds = read_arrays(DATA / "train.npz", "images", "folds")
     (spills,) = read_arrays(DATA / "spills.npz", "images")
 
-    cases = draw_hard_cases(holdout, spills, params.seed)
-    measured = measure_detectors(detectors, networks, cases)
+    cases = draw_hard_cases(train, folds, mark_far(train, folds), spills, params.seed)
+    normals = score_for(detectors.values(), networks, train, folds)
+    groups = group_alike(spills, SPILL_GROUPS, params.seed)
+    measured = measure_detectors(detectors, networks, cases, normals, groups)
     write_json(Path("metrics/validation.json"), declare(measured))
     write_json(Path("metrics/reports/validation.json"), measured)
     save_picture(show_cases(cases), Path("plots/hard_cases/hard_cases.png"))

@@ -2,6 +2,9 @@
 
 import pytest
 
+# Before anything imports torch: it settles how all compute.
+import stages  # noqa: F401
+
 # The modules that take longest, from the longest: beside them other processes run the short ones.
 LONGEST = ["test_rebuild.py", "test_faults.py", "test_sharing.py", "test_processors.py"]
 

@@ -1,15 +1,17 @@
 """Small networks, images that stand for wells, and detectors fitted to them in a moment."""
 
 from collections.abc import Iterable
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 
-from stages.common.types import Images
+from stages.common.types import Images, Indices
 from stages.wells.detection import calibration
 from stages.wells.detection.detector import Detector
+from stages.wells.detection.normality import Learnt, Scores
 from stages.wells.detection.params import DetectorParams
-from stages.wells.detection.scores import SCORES, Scores, score_images
+from stages.wells.detection.scores import SCORES, Score, networks_of
 from stages.wells.detection.thresholds import Rule
 from stages.wells.networks import registry
 from stages.wells.networks.base import Network
@@ -36,10 +38,14 @@ def small_network(name: str, seed: int = 0, **changes: int | float | bool) -> Ne
     return registry.build(name, SETTINGS[name] | changes, seed)
 
 
-def scores_of(name: str, network: Network, images: Images) -> Scores:
-    """Return all scores that the network of that name has of images."""
-    mine = {score: None for score, of in SCORES.items() if of.network == name}
-    return score_images(images, mine, {name: network})
+def small_members(name: str, count: int = 2, **changes: int | float | bool) -> list[Network]:
+    """Return a network's members, one a fold, each with other weights."""
+    return [small_network(name, seed, **changes) for seed in range(count)]
+
+
+def in_turn(count: int, folds: int = 2) -> Indices:
+    """Return the fold of each of so many images: they take turns."""
+    return np.arange(count) % folds
 
 
 def noise(count: int, seed: int = 0, height: int = 16, width: int = 16) -> Images:
@@ -67,19 +73,22 @@ def with_thing(images: Images, rows: slice, columns: slice, grey: int = 10) -> I
 
 
 def fit_to_scores(
-    names: Iterable[str],
-    normals: Scores,
-    spills: Scores,
-    rule: Rule = "margin",
-    holdout: Images | None = None,
+    names: Iterable[str], normals: Scores, spills: Scores, rule: Rule = "equal_error"
 ) -> Detector:
     """Return a detector fitted to made-up scores of held-out normals and of known spills.
 
     All that comes of images is fitted to noise, of 16 x 24 pixels.
     """
+    names = list(names)
     train, spilled = noise(12, seed=3, width=24), noise(5, seed=4, width=24)
-    holdout = noise(50, seed=5, width=24) if holdout is None else holdout
-    wanted = DetectorParams(scores=list(names), rule=rule)
-    made_up = {id(holdout): normals, id(spilled): spills}
-    with patch.object(calibration, "score_images", lambda images, *_: made_up[id(images)]):
-        return calibration.fit_detectors({"one": wanted}, {}, train, holdout, spilled)["one"]
+    networks = {name: small_members(name, width=24) for name in networks_of(names)}
+    by_score = {SCORES[name]: name for name in names}
+    learn = calibration._learn
+
+    def pretend(score: Score, *rest: Any) -> Learnt:
+        name = by_score[score]
+        return learn(score, *rest)._replace(normals=normals[name], spills=spills[name])
+
+    wanted = {"one": DetectorParams(scores=names, rule=rule)}
+    with patch.object(calibration, "_learn", pretend):
+        return calibration.fit_detectors(wanted, networks, train, in_turn(12), spilled)["one"]

@@ -1,9 +1,9 @@
 """Compare this project's detectors with two others' on the prepared wells: `python -m tools.bench`.
 
 All systems are fitted in one process, one after another, with the same threads. Seconds are
-wall-clock, of training and of placing the threshold; a network of ours is trained once a seed, with
-the held-out error after each epoch, and counts for every detector that needs it. Thresholds come
-from training, held-out and known spills' photos alone, rates from all test photos.
+wall-clock, of training and of placing the threshold; a network of ours is trained once a seed, all
+its members, with held-out errors after each epoch, and counts for every detector that needs it.
+Thresholds come from training and known spills' photos alone, rates from all test photos.
 """
 
 import argparse
@@ -29,23 +29,24 @@ from stages.wells.data.params import ImageParams, SplitParams
 from stages.wells.data.preparation import Parts, Photos, decode_photos, split_photos
 from stages.wells.detection.calibration import fit_detectors
 from stages.wells.detection.detector import score_for
-from stages.wells.detection.params import DetectionParams
-from stages.wells.detection.scores import SCORES, networks_of, score_images
+from stages.wells.detection.normality import score_images
+from stages.wells.detection.params import DetectionParams, DetectorParams
+from stages.wells.detection.scores import SCORES, networks_of
 from stages.wells.evaluation.metrics import DECLARED, measure, refuse_one_kind
-from stages.wells.networks.base import Network
 from stages.wells.networks.params import NetworksParams, TrainParams
-from stages.wells.networks.recipe import train_network
+from stages.wells.networks.recipe import train_members
+from stages.wells.networks.registry import Members
 from stages.wells.networks.training import choose_device
 from tools import bench_baselines
 from tools.bench_baselines import Fitted, count_weights
 
-ARCHIVE, DATA, PARTS = Path("data/raw/wells.zip"), Path("data/wells"), Parts._fields[:4]
+ARCHIVE, DATA, PARTS = Path("data/raw/wells.zip"), Path("data/wells"), ("train", "spills", "test")
 CPU_INFO = Path("/proc/cpuinfo")
 # Detectors that are shown beside the one in use, and the one whose times are the unit.
 COMPARED, REFERENCE = ("baseline", "autoencoder"), "autoencoder"
 LEAST_PHOTOS, WARM_UP_PHOTOS = 4000, 512
 
-Networks = Mapping[str, Network]
+Networks = Mapping[str, Members]
 Result = TypeVar("Result")
 
 
@@ -89,14 +90,14 @@ def compare(params: Params, seeds: Sequence[int]) -> dict[str, Any]:
     """Return what every system reaches, in single runs and summed up, and the throughput."""
     wells = read_prepared()
     systems = make_systems(params, wells)
-    split = partial(split_photos, labels=wells.labels, share=params.split.holdout)
+    split = partial(split_photos, labels=wells.labels, folds=params.split.folds)
     prepared = split(systems[params.detector].photos, seed=params.seed)
     check_prepared(prepared)
 
     bench_baselines.warm_up()
     runs = []
     for seed in seeds:
-        networks: dict[str, Network] = {}
+        networks: dict[str, Members] = {}
         trained: dict[str, float] = {}
         for name, system in systems.items():
             parts = split(system.photos, seed=seed)
@@ -115,7 +116,7 @@ def compare(params: Params, seeds: Sequence[int]) -> dict[str, Any]:
         "photos": {name: len(getattr(prepared, name)) for name in PARTS},
         "systems": summarise(pd.DataFrame(runs)).to_dict("records"),
         "runs": runs,
-        "throughput": measure_throughput(list(wells.test.values()), prepared.train, networks),
+        "throughput": measure_throughput(list(wells.test.values()), prepared, networks),
     }
 
 
@@ -130,6 +131,7 @@ def read_prepared() -> Wells:
 def check_prepared(parts: Parts) -> None:
     """Raise InputError where the pipeline's arrays aren't these parts, or test has but one kind."""
     found = {name: read_arrays(DATA / f"{name}.npz", "images")[0] for name in PARTS}
+    (found["folds"],) = read_arrays(DATA / "train.npz", "folds")
     (found["test_labels"],) = read_arrays(DATA / "test.npz", "labels")
     if stale := [one for one in found if not np.array_equal(found[one], getattr(parts, one))]:
         raise InputError(
@@ -159,28 +161,28 @@ def make_systems(params: Params, wells: Wells) -> dict[str, System]:
     return systems
 
 
-def train_ours(name: str, params: Params, parts: Parts, seed: int) -> Network:
+def train_ours(name: str, params: Params, parts: Parts, seed: int) -> Members:
     """Return a network of ours, trained as params.yaml says."""
-    schedule, images = params.train, (parts.train, parts.holdout)
-    return train_network(name, params.networks, schedule, *images, seed).network
+    schedule, images = params.train, (parts.train, parts.folds)
+    return train_members(name, params.networks, schedule, *images, seed).members
 
 
 def fit_detector(name: str, params: Params, parts: Parts, _: int, networks: Networks) -> Fitted:
     """Fit a detector of params.yaml."""
     wanted = {name: params.detectors[name]}
-    detector = fit_detectors(wanted, networks, parts.train, parts.holdout, parts.spills)[name]
+    detector = fit_detectors(wanted, networks, parts.train, parts.folds, parts.spills)[name]
 
     def score(images: Images) -> FloatArray:
         return detector.combine(score_for([detector], networks, images))
 
-    weights = sum(count_weights(networks[one]) for one in detector.networks())
+    weights = sum(count_weights(member) for one in detector.networks() for member in networks[one])
     return Fitted(score, detector.threshold, weights)
 
 
-def measure_throughput(files: Sequence[bytes], train: Images, networks: Networks) -> dict[str, Any]:
+def measure_throughput(files: Sequence[bytes], parts: Parts, networks: Networks) -> dict[str, Any]:
     """Return `per_second`, by part of classifying, over `photos` photos: the files, repeated."""
     repeated = list(files) * -(-LEAST_PHOTOS // len(files))
-    height, width = train.shape[-2:]
+    height, width = parts.train.shape[-2:]
 
     def decode_some(some: Sequence[bytes]) -> Images:
         return np.stack([resize(decode(data), height, width) for data in some])
@@ -192,9 +194,10 @@ def measure_throughput(files: Sequence[bytes], train: Images, networks: Networks
     images = decode_some(repeated)
     speeds = {"decoding and resizing": speed(decode_some, repeated)}
     for network in (None, *networks):
-        scores = {name: score for name, score in SCORES.items() if score.network == network}
-        normality = {name: score.fit(train) for name, score in scores.items()}
-        score_some = partial(score_images, normality=normality, networks=networks)
+        scores = [name for name, score in SCORES.items() if score.network == network]
+        wanted = {"all": DetectorParams(scores=scores, rule="sigma")}
+        fitted = fit_detectors(wanted, networks, parts.train, parts.folds, parts.spills)["all"]
+        score_some = partial(score_images, normality=fitted.normality(), networks=networks)
         speeds[" + ".join(scores)] = speed(score_some, images)
     return {"photos": len(repeated), "per_second": speeds}
 

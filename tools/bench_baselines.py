@@ -23,6 +23,8 @@ from stages.wells.networks.base import batches
 from stages.wells.networks.training import choose_device
 
 LEARNING_RATE = 1e-3
+# Of the training photos' folds, the one that a network which is trained once does not learn from.
+HELD_OUT = 0
 # Grey of red, green and blue (ITU-R BT.601), as PIL's mode L has it.
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
@@ -126,8 +128,8 @@ CONVOLUTIONAL = Baseline(
 
 
 def fit_dense(parts: Parts, seed: int, *_: object) -> Fitted:
-    """Train the dense network on all training photos in grey, for it knows no held-out ones."""
-    images = grey(np.concatenate([parts.train, parts.holdout]))
+    """Train the dense network on all training photos in grey: its threshold needs none held out."""
+    images = grey(parts.train)
     network = build(DENSE, seed)
     train(network, DENSE, images, seed, choose_device())
     threshold = sigma(mean_squared_errors(network, images))
@@ -139,11 +141,14 @@ def fit_dense(parts: Parts, seed: int, *_: object) -> Fitted:
 
 
 def fit_convolutional(parts: Parts, seed: int, *_: object) -> Fitted:
-    """Train the convolutional network; its threshold is from held-out and known spills."""
-    network = build(CONVOLUTIONAL, seed)
-    train(network, CONVOLUTIONAL, parts.train, seed, choose_device())
+    """Train the convolutional network on the photos outside fold HELD_OUT.
+
+    Its threshold is from those of that fold and from known spills.
+    """
+    network, held_out = build(CONVOLUTIONAL, seed), parts.folds == HELD_OUT
+    train(network, CONVOLUTIONAL, parts.train[~held_out], seed, choose_device())
     score = partial(mean_squared_errors, network)
-    threshold = tree_threshold(score(parts.holdout), score(parts.spills))
+    threshold = tree_threshold(score(parts.train[held_out]), score(parts.spills))
     return Fitted(score, threshold, count_weights(network))
 
 

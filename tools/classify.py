@@ -14,13 +14,15 @@ import json
 import math
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
 import numpy as np
+from PIL import Image
 from tqdm import tqdm
 
 from stages.common.errors import InputError, run
@@ -28,10 +30,22 @@ from stages.common.files import replacing
 from stages.common.types import Images
 from stages.wells.data.images import decode, resize
 from stages.wells.detection.detector import DETECTOR, Detector, load_artifact, score_for
-from stages.wells.networks.base import Network
+from stages.wells.networks.registry import Members
 from tools.photos import STANDARD_INPUT, Photo, find_photos
 
-BATCH = 512
+# Photos that are read, and then scored, at once; more take more memory and little less time.
+BATCH = 64
+# Batches that are scored at once.
+SCORERS = 2
+# Of a photo, in its heat map.
+MAGNIFICATION = 8
+
+
+class Read(NamedTuple):
+    """A photo's name, and its image `[3, H, W]` or why there is none."""
+
+    name: str
+    image: Images | str
 
 
 class Row(NamedTuple):
@@ -73,30 +87,32 @@ def main() -> None:
 def classify(
     photos: Iterable[Photo],
     detector: Detector,
-    networks: Mapping[str, Network],
+    networks: Mapping[str, Members],
     heatmaps: Path | None = None,
 ) -> Iterator[Row]:
-    """Yield a row a photo, in their order; holds two times BATCH photos at a time.
+    """Yield a row a photo, in their order; holds SCORERS + 2 times BATCH photos at a time.
 
     Under `heatmaps` it writes, for each photo, where the detector finds it strange.
     """
     photos = iter(photos)
-    size = detector.height, detector.width
 
-    def read() -> list[tuple[str, Images | str]]:
-        return [(photo.name, _decode(photo, *size)) for photo in islice(photos, BATCH)]
+    def read() -> list[Read]:
+        return [
+            Read(photo.name, _decode(photo, detector.height, detector.width))
+            for photo in islice(photos, BATCH)
+        ]
 
-    # A batch is read and decoded while the one before is scored.
-    with ThreadPoolExecutor(1) as reader:
+    # A batch is read and decoded while those before are scored: arithmetic is on one thread each.
+    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(SCORERS) as scorers:
+        scored: deque[Future[list[Row]]] = deque()
         coming = reader.submit(read)
         while batch := coming.result():
             coming = reader.submit(read)
-            images = {name: image for name, image in batch if not isinstance(image, str)}
-            rows = _rows(images, detector, networks)
-            if heatmaps:
-                _write_heatmaps(images, detector, networks, heatmaps)
-            for name, image in batch:
-                yield Row(name, error=image) if isinstance(image, str) else rows[name]
+            scored.append(scorers.submit(_rows, batch, detector, networks, heatmaps))
+            if len(scored) > SCORERS:
+                yield from scored.popleft().result()
+        for rows in scored:
+            yield from rows.result()
 
 
 def _decode(photo: Photo, height: int, width: int) -> Images | str:
@@ -108,7 +124,23 @@ def _decode(photo: Photo, height: int, width: int) -> Images | str:
 
 
 def _rows(
-    images: Mapping[str, Images], detector: Detector, networks: Mapping[str, Network]
+    batch: Sequence[Read],
+    detector: Detector,
+    networks: Mapping[str, Members],
+    heatmaps: Path | None,
+) -> list[Row]:
+    """Return the row of each photo of a batch, and write its heat map where told."""
+    images = {name: image for name, image in batch if not isinstance(image, str)}
+    found = _score(images, detector, networks)
+    if heatmaps:
+        _write_heatmaps(images, detector, networks, heatmaps)
+    return [
+        Row(name, error=image) if isinstance(image, str) else found[name] for name, image in batch
+    ]
+
+
+def _score(
+    images: Mapping[str, Images], detector: Detector, networks: Mapping[str, Members]
 ) -> dict[str, Row]:
     """Return the row of each image `[3, H, W]`, by name."""
     if not images:
@@ -124,21 +156,24 @@ def _rows(
 
 
 def _write_heatmaps(
-    images: Mapping[str, Images], detector: Detector, networks: Mapping[str, Network], folder: Path
+    images: Mapping[str, Images], detector: Detector, networks: Mapping[str, Members], folder: Path
 ) -> None:
     if not images:
         return
     # Imported here, for who wants no pictures should not wait for what draws them.
     from stages.common.pictures import save_picture
-    from stages.wells.detection.decision_map import map_decision, overlay
+    from stages.wells.detection.decision_map import lay_over, map_decision
 
-    maps = map_decision(detector, networks, np.stack(list(images.values())))
-    for (name, image), blocks in zip(images.items(), maps, strict=True):
+    stacked = np.stack(list(images.values()))
+    maps = lay_over(stacked, map_decision(detector, networks, stacked), detector.threshold)
+    size = MAGNIFICATION * detector.width, MAGNIFICATION * detector.height
+    for name, shown in zip(images, maps, strict=True):
         # Below the folder whatever the photo's own folder is.
         path = Path(name)
         parts = [part.replace("..", "__") for part in path.relative_to(path.anchor).parts]
         path = folder.joinpath(*parts[:-1], f"{parts[-1]}.png")
-        save_picture(overlay(image, blocks, detector.threshold), path)
+        picture = Image.fromarray(shown.transpose(1, 2, 0))
+        save_picture(picture.resize(size, Image.Resampling.NEAREST), path)
 
 
 def _write(rows: Iterable[Row], output: Path | None, form: str | None) -> int:

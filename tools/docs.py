@@ -55,7 +55,7 @@ def render_blocks(folder: Path) -> dict[str, str]:
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(percent=percent, interval=interval, spread=spread)
+    environment.filters.update(percent=percent, interval=interval, rates=rates, spread=spread)
     template = environment.from_string((folder / TEMPLATE).read_text(encoding="utf-8"))
     context = template.new_context(read_metrics(folder))
     return {name: "".join(block(context)).strip() for name, block in template.blocks.items()}
@@ -77,6 +77,11 @@ def interval(measured: Mapping[str, Any], rate: str, digits: int = 3) -> str:
     """Return a rate with its 95 % interval, as `0.992 (0.957 to 0.999)`."""
     low, high = (measured[f"{rate}_interval"][end] for end in ("low", "high"))
     return f"{measured[rate]:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def rates(over_seeds: Mapping[str, Mapping[str, float]]) -> str:
+    """Return a detector's mean rates over seeds as `0.997 / 0.988`: TPR and TNR."""
+    return " / ".join(f"{over_seeds[rate]['mean']:.3f}" for rate in ("tpr", "tnr"))
 
 
 def spread(over_seeds: Mapping[str, float], digits: int = 3) -> str:

@@ -88,9 +88,10 @@ def test_a_number_may_be_written_with_an_exponent(written: str, tmp_path: Path) 
         ("images.height", 36),
         ("images.height", 8),
         ("images.width", 512),
-        ("split.holdout", 0),
-        ("split.holdout", 1),
-        ("split.holdout", False),
+        ("split.folds", 1),
+        ("split.folds", 2.5),
+        ("split.folds", 11),
+        ("split.folds", True),
         ("train", None),
         ("train.epochs", 0),
         ("train.epochs", True),
@@ -121,7 +122,7 @@ def test_a_number_may_be_written_with_an_exponent(written: str, tmp_path: Path) 
         ("detectors.baseline.scores", "mse"),
         ("detectors.baseline.scores", ["mse"]),
         ("detectors.baseline.scores", ["unheard-of.mse"]),
-        ("detectors.baseline.scores", ["autoencoder.memory"]),
+        ("detectors.baseline.scores", ["autoencoder.unheard-of"]),
         ("detectors.baseline.scores", ["texture", "texture"]),
         ("detectors.baseline.rule", "best"),
         ("latent.clusters", 1),
@@ -188,7 +189,7 @@ def test_every_score_may_be_a_detectors(score: str, tmp_path: Path) -> None:
     assert read.detectors["baseline"].scores == [score]
 
 
-@pytest.mark.parametrize("rule", ["equal_error", "margin", "youden", "sigma"])
+@pytest.mark.parametrize("rule", ["equal_error", "sigma"])
 def test_every_rule_may_place_a_threshold(rule: str, tmp_path: Path) -> None:
     assert load(params_with({"detectors.mnad.rule": rule}), tmp_path).detectors["mnad"].rule == rule
 

@@ -1,4 +1,4 @@
-"""Copies and leaks are taken out and counted, and photos held out, whatever size they have."""
+"""Copies and leaks are taken out and counted, and the rest comes in folds, at any size."""
 
 import json
 import subprocess
@@ -22,13 +22,13 @@ from stages.wells.data.preparation import (
 )
 from tests.wells_files import encoded, message_of, run_stage, unpack, zip_of
 
-SHARE, SEED = 0.2, 0
-COUNTS = {
+FOLDS, SEED = 2, 0
+COUNTS: dict[str, Any] = {
     "files": {"train": 24, "proliv": 4, "test": 8, "test_normal": 4, "test_spill": 4},
     "distinct": {"train": 21, "proliv": 3, "test": 4, "test_normal": 2, "test_spill": 2},
     "leaks": {"train_in_proliv": 1, "test_in_train": 1, "test_in_proliv": 1},
-    # Of 20 distinct training images that aren't spills, a fifth is held out.
-    "split": {"train": 16, "holdout": 4, "spills": 3},
+    # Of the distinct training images one is a spill.
+    "split": {"train": 20, "folds": [10, 10], "spills": 3},
 }
 
 
@@ -62,16 +62,22 @@ def photos() -> Photos:
 
 @pytest.fixture(scope="module")
 def parts(photos: Photos) -> Parts:
-    return split_photos(photos, WELLS.labels, SHARE, SEED)
+    return split_photos(photos, WELLS.labels, FOLDS, SEED)
 
 
-def places(parts: Parts, photos: Photos) -> list[list[int]]:
-    """Return where the images of train and of the held-out part stand in the archive's train."""
+def split(wells: Wells, seed: int = SEED) -> Parts:
+    return split_photos(decode_photos(wells, 32, 48), wells.labels, FOLDS, seed)
+
+
+def places(parts: Parts, photos: Photos) -> list[int]:
+    """Return where the images of train stand in the archive's train."""
     everything = [image.tobytes() for image in photos.train.images]
-    return [
-        [everything.index(image.tobytes()) for image in part]
-        for part in (parts.train, parts.holdout)
-    ]
+    return [everything.index(image.tobytes()) for image in parts.train]
+
+
+def folds_by_content(parts: Parts) -> dict[bytes, int]:
+    folds = zip(parts.train, parts.folds.tolist(), strict=True)
+    return {image.tobytes(): fold for image, fold in folds}
 
 
 def test_the_first_of_every_content_is_distinct_and_leaks_are_marked(photos: Photos) -> None:
@@ -85,9 +91,7 @@ def test_the_first_of_every_content_is_distinct_and_leaks_are_marked(photos: Pho
 
 
 def test_the_parts_hold_no_copies_and_no_leaks(photos: Photos, parts: Parts) -> None:
-    train, holdout = places(parts, photos)
-    assert sorted(train + holdout) == [0, *range(3, 22)]
-    assert len(holdout) == 4
+    assert places(parts, photos) == [0, *range(3, 22)]
     np.testing.assert_array_equal(parts.spills, photos.spills.images[[0, 1, 3]])
 
 
@@ -104,27 +108,36 @@ def test_the_same_photos_are_chosen_at_another_size(
     height: int, width: int, photos: Photos, parts: Parts
 ) -> None:
     resized = decode_photos(WELLS, height, width)
-    others = split_photos(resized, WELLS.labels, SHARE, SEED)
-    assert others.train.shape == (16, 3, height, width)
+    others = split_photos(resized, WELLS.labels, FOLDS, SEED)
+    assert others.train.shape == (20, 3, height, width)
     assert places(others, resized) == places(parts, photos)
 
 
-def test_the_same_photos_are_chosen_in_grey(photos: Photos, parts: Parts) -> None:
-    grey = Photos(*(part._replace(images=part.images[:, :1]) for part in photos))
-    others = split_photos(grey, WELLS.labels, SHARE, SEED)
-    for of_grey, of_colour in zip(others[:4], parts[:4], strict=True):
-        np.testing.assert_array_equal(of_grey, of_colour[:, :1])
+def test_a_photo_that_stands_often_is_in_one_fold_as_if_it_stood_once(parts: Parts) -> None:
+    again = {f"z{name}": data for name, data in reversed(WELLS.train.items())}
+    others = split(WELLS._replace(train=WELLS.train | again))
+    np.testing.assert_array_equal(others.train, parts.train)
+    np.testing.assert_array_equal(others.folds, parts.folds)
 
 
-def test_the_seed_draws_what_is_held_out(photos: Photos, parts: Parts) -> None:
-    other = split_photos(photos, WELLS.labels, SHARE, SEED + 1)
-    assert places(other, photos) != places(parts, photos)
-    np.testing.assert_array_equal(other.spills, parts.spills)
+def test_a_photo_is_in_the_same_fold_under_another_name(parts: Parts) -> None:
+    names = reversed(WELLS.train)
+    others = split(WELLS._replace(train=dict(zip(names, WELLS.train.values(), strict=True))))
+    assert not np.array_equal(others.train, parts.train)
+    assert folds_by_content(others) == folds_by_content(parts)
 
 
-def test_too_few_training_photos_are_refused(photos: Photos) -> None:
-    with pytest.raises(InputError, match=r"split\.holdout"):
-        split_photos(photos, WELLS.labels, 0.9, SEED)
+def test_the_seed_draws_the_folds_and_nothing_else(parts: Parts) -> None:
+    other = split(WELLS, SEED + 1)
+    assert not np.array_equal(other.folds, parts.folds)
+    for same, part in zip(other._replace(folds=parts.folds), parts, strict=True):
+        np.testing.assert_array_equal(same, part)
+
+
+def test_too_few_training_photos_are_refused() -> None:
+    # Seventeen files, of which fifteen are distinct and no spills.
+    with pytest.raises(InputError, match=r"^15 .*split\.folds"):
+        split(WELLS._replace(train=dict(list(WELLS.train.items())[:17])))
 
 
 def test_photos_are_counted_by_part_and_label(photos: Photos, parts: Parts) -> None:
@@ -133,13 +146,12 @@ def test_photos_are_counted_by_part_and_label(photos: Photos, parts: Parts) -> N
 
 def test_where_no_spill_is_known_that_part_is_empty_and_keeps_its_shape() -> None:
     wells = WELLS._replace(spills={})
-    photos = decode_photos(wells, 32, 48)
-    parts = split_photos(photos, wells.labels, SHARE, SEED)
+    photos, parts = decode_photos(wells, 32, 48), split(wells)
     assert parts.spills.shape == (0, 3, 32, 48)
     counts = count_photos(photos, parts)
     assert counts["leaks"] == {"train_in_proliv": 0, "test_in_train": 1, "test_in_proliv": 0}
     assert (counts["files"]["proliv"], counts["distinct"]["proliv"]) == (0, 0)
-    assert counts["split"] == {"train": 17, "holdout": 4, "spills": 0}
+    assert counts["split"] == {"train": 21, "folds": [11, 10], "spills": 0}
 
 
 def files_of(wells: Wells) -> dict[str, bytes]:
@@ -156,7 +168,7 @@ def preprocess(
 ) -> subprocess.CompletedProcess[str]:
     """Run preprocess on an archive of these wells."""
     unpack([("data/raw/wells.zip", zip_of(files_of(wells).items()))], folder)
-    return run_stage("preprocess", folder, {"split.holdout": SHARE} | (changes or {}))
+    return run_stage("preprocess", folder, {"split.folds": FOLDS} | (changes or {}))
 
 
 def report_of(folder: Path) -> Any:
@@ -170,17 +182,21 @@ def test_the_stage_counts_copies_and_leaks_and_keeps_them_out(tmp_path: Path) ->
     assert list(report) == ["sha256", "known_copy", *COUNTS]
     assert not report["known_copy"]
     assert {key: report[key] for key in COUNTS} == COUNTS
-    for part, count in COUNTS["split"].items():
-        (found,) = read_arrays(tmp_path / f"data/wells/{part}.npz", "images")
+    data = tmp_path / "data/wells"
+    assert {path.name for path in data.iterdir()} == {"train.npz", "spills.npz", "test.npz"}
+    for part, count in ("train", 20), ("spills", 3):
+        (found,) = read_arrays(data / f"{part}.npz", "images")
         assert found.shape == (count, 3, 32, 48)
         assert len(np.unique(found, axis=0)) == count
-    test = tmp_path / "data/wells/test.npz"
+    (folds,) = read_arrays(data / "train.npz", "folds")
+    assert np.bincount(folds).tolist() == COUNTS["split"]["folds"]
+    test = data / "test.npz"
     found, names, labels, distinct = read_arrays(test, "images", "names", "labels", "distinct")
     assert found.shape == (8, 3, 32, 48)
     assert names[labels].tolist() == ["s0", "s1", "s2", "s3"]
     assert names[distinct].tolist() == ["n0", "n3", "s0", "s2"]
     galleries = {path.stem for path in (tmp_path / "plots/dataset").iterdir()}
-    assert galleries == {"train", "holdout", "spills", "test_normal", "test_spill"}
+    assert galleries == {"train", "spills", "test_normal", "test_spill"}
 
 
 def test_the_stage_writes_an_empty_part_where_no_spill_is_known(tmp_path: Path) -> None:
@@ -189,7 +205,7 @@ def test_the_stage_writes_an_empty_part_where_no_spill_is_known(tmp_path: Path) 
     (spills,) = read_arrays(tmp_path / "data/wells/spills.npz", "images")
     assert spills.shape == (0, 3, 32, 48)
     assert spills.dtype == np.uint8
-    assert report_of(tmp_path)["split"] == {"train": 17, "holdout": 4, "spills": 0}
+    assert report_of(tmp_path)["split"] == {"train": 21, "folds": [11, 10], "spills": 0}
     with Image.open(tmp_path / "plots/dataset/spills.png") as picture:
         assert np.asarray(picture)[28:].min() == 255, "a title over paper"
 

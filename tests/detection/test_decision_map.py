@@ -1,41 +1,44 @@
 """A map shows where a detector finds a photo strange, and nothing where it doesn't look."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
 
 from stages.common.types import FloatArray, Images
 from stages.wells.detection.calibration import fit_detectors
-from stages.wells.detection.decision_map import FULL_HEAT, MAGNIFICATION, map_decision, overlay
+from stages.wells.detection.decision_map import FULL_HEAT, lay_over, map_decision
 from stages.wells.detection.detector import Detector, score_for
 from stages.wells.detection.features import BLOCK
+from stages.wells.detection.normality import measure_distances
 from stages.wells.detection.params import DetectorParams
-from stages.wells.detection.scores import SCORES, ellipse_weights
-from stages.wells.networks.base import Network
-from stages.wells.networks.registry import NETWORKS
-from tests.small_wells import grainy_wells, noise, small_network, with_thing
+from stages.wells.detection.regions import pool
+from stages.wells.detection.scores import SCORES, networks_of
+from stages.wells.networks.registry import NETWORKS, Members
+from tests.small_wells import grainy_wells, in_turn, noise, small_members, with_thing
 
 SIZE = {"height": 32, "width": 48}
 WELLS = grainy_wells(6, seed=2)
 # The middle of these frames, in blocks.
 ROWS, COLUMNS = slice(3, 7), slice(3, 9)
-IN_MIDDLE = [f"{name}.{error}" for name in NETWORKS for error in ("centre_mse", "coarse_mse")]
-EVERYWHERE = ["autoencoder.mse", "mnad.mse", "mnad.memory"]
 BY_FEATURE = ["appearance", "texture"]
+BY_NETWORK = [name for name in SCORES if networks_of([name])]
 
 
 @pytest.fixture(scope="module")
-def networks() -> dict[str, Network]:
-    return {name: small_network(name, **SIZE).eval() for name in NETWORKS}
+def networks() -> dict[str, Members]:
+    return {name: small_members(name, **SIZE) for name in NETWORKS}
 
 
 @pytest.fixture(scope="module")
-def detectors(networks: dict[str, Network]) -> dict[str, Detector]:
+def detectors(networks: dict[str, Members]) -> dict[str, Detector]:
     """Return a detector of each score alone, of those without network and of all."""
     scores = {name: [name] for name in SCORES} | {"surface": BY_FEATURE, "all": list(SCORES)}
     wanted = {name: DetectorParams(scores=mine, rule="sigma") for name, mine in scores.items()}
-    train, holdout = grainy_wells(60, seed=0), grainy_wells(30, seed=1)
-    return fit_detectors(wanted, networks, train, holdout, WELLS[:0])
+    # Spills differ in 4 x 4 blocks, around which the scores that learn where to look will look.
+    spills = with_thing(grainy_wells(9, seed=1), slice(12, 28), slice(16, 32), grey=250)
+    return fit_detectors(wanted, networks, grainy_wells(60, seed=0), in_turn(60), spills)
 
 
 def in_units_of_the_score(mapped: FloatArray, detector: Detector) -> FloatArray:
@@ -46,7 +49,7 @@ def in_units_of_the_score(mapped: FloatArray, detector: Detector) -> FloatArray:
 
 @pytest.mark.parametrize("name", [*SCORES, "surface", "all"])
 def test_a_map_is_a_finite_number_for_each_block_of_any_photo(
-    name: str, detectors: dict[str, Detector], networks: dict[str, Network]
+    name: str, detectors: dict[str, Detector], networks: dict[str, Members]
 ) -> None:
     flat = np.stack([np.full((3, 32, 48), level, dtype=np.uint8) for level in (0, 120, 255)])
     for images in (WELLS, flat, noise(2, **SIZE)):
@@ -57,7 +60,7 @@ def test_a_map_is_a_finite_number_for_each_block_of_any_photo(
 
 @pytest.mark.parametrize("name", [*SCORES, "surface", "all"])
 def test_a_photos_map_does_not_depend_on_the_others(
-    name: str, detectors: dict[str, Detector], networks: dict[str, Network]
+    name: str, detectors: dict[str, Detector], networks: dict[str, Members]
 ) -> None:
     together = map_decision(detectors[name], networks, WELLS)
     alone = map_decision(detectors[name], networks, WELLS[2:3])
@@ -105,69 +108,74 @@ def test_appearance_shows_the_photos_own_score_all_over_the_middle(
     np.testing.assert_allclose(mapped, np.broadcast_to(scores[:, None, None], mapped.shape))
 
 
-@pytest.mark.parametrize("name", IN_MIDDLE)
-def test_errors_of_the_middle_are_shown_in_the_ellipses_blocks_alone(
-    name: str, detectors: dict[str, Detector], networks: dict[str, Network]
+@pytest.mark.parametrize("name", BY_NETWORK)
+def test_what_a_network_misses_is_shown_where_the_score_looks_and_nowhere_else(
+    name: str, detectors: dict[str, Detector], networks: dict[str, Members]
 ) -> None:
-    ellipse = ellipse_weights(32, 48).numpy().reshape(8, BLOCK, 12, BLOCK).any(axis=(1, 3))
+    where = detectors[name].scores[name].normality.where
+    looks = np.full(8 * 12, where is None)
+    looks[where or []] = True
+    if SCORES[name].learns_where:
+        assert 0 < looks.sum() < looks.size / 2
     mapped = map_decision(detectors[name], networks, WELLS)
-    assert 0 < ellipse.sum() < ellipse.size / 2
-    np.testing.assert_array_equal(mapped != 0, np.broadcast_to(ellipse, mapped.shape))
+    np.testing.assert_array_equal(mapped != 0, np.broadcast_to(looks.reshape(8, 12), mapped.shape))
 
 
-@pytest.mark.parametrize("name", EVERYWHERE)
-def test_what_is_looked_at_everywhere_is_shown_everywhere_and_its_mean_is_the_score(
-    name: str, detectors: dict[str, Detector], networks: dict[str, Network]
+@pytest.mark.parametrize("name", SCORES)
+def test_the_score_is_the_share_of_what_is_shown_where_it_looks(
+    name: str, detectors: dict[str, Detector], networks: dict[str, Members]
 ) -> None:
-    detector = detectors[name]
-    mapped = map_decision(detector, networks, WELLS)
-    assert (mapped != 0).all()
-    means = in_units_of_the_score(mapped, detector).mean(axis=(1, 2))
-    np.testing.assert_allclose(means, score_for([detector], networks, WELLS)[name], rtol=1e-5)
+    # Of one member, for that of several is the mean of each one's share.
+    alone = {network: members[:1] for network, members in networks.items()}
+    detector = detectors[name].model_copy(deep=True)
+    fitted = detector.scores[name]
+    fitted.normality.members = fitted.normality.members[:1]
+    mapped = map_decision(detector, alone, WELLS)
+    shown = mapped[:, (mapped != 0).all(axis=0)]
+    means = pool(in_units_of_the_score(shown, detector), fitted.normality.share)
+    np.testing.assert_allclose(means, score_for([detector], alone, WELLS)[name], rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", [*IN_MIDDLE, "autoencoder.mse", "mnad.mse"])
-@pytest.mark.parametrize(("row", "column"), [(4, 5), (5, 6), (6, 7)])
+@pytest.mark.parametrize("name", BY_NETWORK)
+def test_members_are_shown_by_their_mean(
+    name: str, detectors: dict[str, Detector], networks: dict[str, Members]
+) -> None:
+    (distances,) = measure_distances(WELLS, detectors[name].normality(), networks).values()
+    mapped = map_decision(detectors[name], networks, WELLS)
+    shown = in_units_of_the_score(mapped[mapped != 0], detectors[name])
+    np.testing.assert_allclose(shown, np.mean(distances, axis=0).ravel(), rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", BY_NETWORK)
+@pytest.mark.parametrize(("row", "column"), [(4, 5), (5, 6)])
 def test_an_error_is_shown_in_the_block_where_it_is(
     name: str,
     row: int,
     column: int,
     detectors: dict[str, Detector],
-    networks: dict[str, Network],
+    networks: dict[str, Members],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def redraw(images: torch.Tensor) -> torch.Tensor:
-        redrawn = images + 0.01
-        # In the block's middle, for what is coarse sees a pixel further.
-        top, left = BLOCK * row + 1, BLOCK * column + 1
-        redrawn[..., top : top + 2, left : left + 2] += 1
-        return redrawn
+    def shifted(forward: Callable[[torch.Tensor], torch.Tensor]) -> Callable[..., torch.Tensor]:
+        def redraw(images: torch.Tensor) -> torch.Tensor:
+            redrawn = forward(images).clone()
+            top, left = BLOCK * row, BLOCK * column
+            redrawn[..., top : top + BLOCK, left : left + BLOCK] += 3
+            return redrawn
 
-    network = networks[name.partition(".")[0]]
-    monkeypatch.setattr(network, "forward", redraw)
-    mapped = map_decision(detectors[name], networks, WELLS)
-    errors = np.where(mapped == 0, 0, in_units_of_the_score(mapped, detectors[name]))
-    for one in errors:
-        assert np.unravel_index(one.argmax(), one.shape) == (row, column)
-    np.testing.assert_allclose(errors[:, row - 1, column - 1], 0.01**2, rtol=1e-3)
+        return redraw
 
-
-def test_memory_shows_each_patchs_distance_to_its_item(
-    detectors: dict[str, Detector],
-    networks: dict[str, Network],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    distances = torch.rand(6, 4, 6, generator=torch.Generator().manual_seed(0)) + 0.1
-    monkeypatch.setattr(networks["mnad"], "distances", lambda images: distances)
-    mapped = map_decision(detectors["mnad.memory"], networks, WELLS)
-    # A patch of 8 x 8 pixels is 2 x 2 blocks.
-    expected = distances.numpy().repeat(2, axis=1).repeat(2, axis=2)
-    found = in_units_of_the_score(mapped, detectors["mnad.memory"])
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    before = map_decision(detectors[name], networks, WELLS)
+    for member in networks[name.partition(".")[0]]:
+        monkeypatch.setattr(member, "forward", shifted(member.forward))
+    change = map_decision(detectors[name], networks, WELLS) - before
+    assert (change[:, row, column] > 0.1).all()
+    change[:, row, column] = 0
+    np.testing.assert_array_equal(change, 0)
 
 
 def test_the_map_of_several_scores_is_the_mean_of_theirs(
-    detectors: dict[str, Detector], networks: dict[str, Network]
+    detectors: dict[str, Detector], networks: dict[str, Members]
 ) -> None:
     maps = [map_decision(detectors[name], networks, WELLS) for name in SCORES]
     together = map_decision(detectors["all"], networks, WELLS)
@@ -177,55 +185,55 @@ def test_the_map_of_several_scores_is_the_mean_of_theirs(
 BLUE = (30, 60, 200)
 
 
-def plain_photo() -> Images:
-    photo = np.empty((3, 16, 24), dtype=np.uint8)
-    photo[:] = np.reshape(BLUE, (3, 1, 1))
-    return photo
+def plain_photos(count: int = 1) -> Images:
+    photos = np.empty((count, 3, 16, 24), dtype=np.uint8)
+    photos[:] = np.reshape(BLUE, (3, 1, 1))
+    return photos
 
 
-def overlaid(strange: float, threshold: float = 2.0) -> FloatArray:
+def laid(strange: float, threshold: float = 2.0) -> FloatArray:
     """Return the colour of a photo that is strange all over."""
-    picture = np.asarray(overlay(plain_photo(), np.full((4, 6), strange), threshold))
-    assert (picture == picture[0, 0]).all()
-    colour: FloatArray = picture[0, 0].astype(np.float64)
+    (picture,) = lay_over(plain_photos(), np.full((1, 4, 6), strange), threshold)
+    colour: FloatArray = picture[:, 0, 0].astype(np.float64)
+    assert (picture == colour[:, None, None]).all()
     return colour
 
 
-def test_an_overlay_is_as_large_as_its_photo_magnified_and_shows_each_block_in_its_place() -> None:
-    blocks = np.zeros((4, 6))
-    blocks[1, 4] = 100
-    pixels = np.asarray(overlay(plain_photo(), blocks, 2.0))
-    assert pixels.shape == (16 * MAGNIFICATION, 24 * MAGNIFICATION, 3)
-    hot = (pixels != BLUE).any(axis=2)
-    side = BLOCK * MAGNIFICATION
-    assert hot[side : 2 * side, 4 * side : 5 * side].all()
-    assert hot.sum() == side**2
+def test_maps_are_laid_over_photos_at_their_own_size_each_block_in_its_place() -> None:
+    photos, blocks = plain_photos(3), np.zeros((3, 4, 6))
+    blocks[1, 1, 4] = blocks[2, 3, 0] = 100
+    found = lay_over(photos, blocks, 2.0)
+    assert found.shape == photos.shape
+    assert found.dtype == np.uint8
+    hot = (found != photos).any(axis=1)
+    assert hot.sum(axis=(1, 2)).tolist() == [0, BLOCK**2, BLOCK**2]
+    assert hot[1, BLOCK : 2 * BLOCK, 4 * BLOCK : 5 * BLOCK].all()
+    assert hot[2, 3 * BLOCK :, :BLOCK].all()
+    assert (photos == plain_photos(3)).all()
 
 
 @pytest.mark.parametrize("strange", [0.0, -3.0])
-def test_an_overlay_shows_the_photo_where_nothing_is_strange(strange: float) -> None:
-    np.testing.assert_array_equal(overlaid(strange), BLUE)
+def test_the_photo_shows_where_nothing_is_strange(strange: float) -> None:
+    np.testing.assert_array_equal(laid(strange), BLUE)
 
 
-def test_an_overlay_shows_half_of_the_photo_at_the_threshold_and_none_at_full_heat() -> None:
-    hottest = overlaid(2.0 * FULL_HEAT)
+def test_half_of_the_photo_shows_at_the_threshold_and_none_at_full_heat() -> None:
+    hottest = laid(2.0 * FULL_HEAT)
     assert (hottest != BLUE).all()
-    np.testing.assert_array_equal(overlaid(50.0), hottest)
+    np.testing.assert_array_equal(laid(50.0), hottest)
     # Half-way from the photo to the colour of half the heat, which is redder than the photo.
-    half = 2 * overlaid(2.0) - BLUE
+    half = 2 * laid(2.0) - BLUE
     assert half[0] > BLUE[0] + 100
     assert (half >= -1).all()
     assert (half <= 256).all()
 
 
 @pytest.mark.parametrize("threshold", [0.5, 2.0, 8.0])
-def test_an_overlays_heat_is_relative_to_the_threshold(threshold: float) -> None:
+def test_heat_is_relative_to_the_threshold(threshold: float) -> None:
     for share in (0.25, 0.5, 1.0):
-        np.testing.assert_array_equal(overlaid(share * threshold, threshold), overlaid(2 * share))
+        np.testing.assert_array_equal(laid(share * threshold, threshold), laid(2 * share))
 
 
 @pytest.mark.parametrize("threshold", [0.0, -1.0])
-def test_an_overlay_of_a_threshold_that_calls_everything_a_spill_is_all_heat(
-    threshold: float,
-) -> None:
-    np.testing.assert_array_equal(overlaid(0.5, threshold), overlaid(50.0))
+def test_a_threshold_that_calls_everything_a_spill_is_all_heat(threshold: float) -> None:
+    np.testing.assert_array_equal(laid(0.5, threshold), laid(50.0))

@@ -9,7 +9,13 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from stages.wells.detection.features import Features
-from stages.wells.detection.gaussians import Gaussians, fit_gaussians, squared_distances
+from stages.wells.detection.gaussians import (
+    LEAST_EXCESS,
+    Gaussians,
+    fit_gaussians,
+    squared_distances,
+    squared_excess,
+)
 
 COVARIANCE = np.array([[4, 1.5], [1.5, 1]])
 
@@ -40,6 +46,40 @@ def test_a_distance_is_what_mahalanobis_computes_by_hand(
     found = squared_distances(gaussians, np.array([[[11.0, 23]], [[10, 20]], [[9, 17]]]))
     assert found.shape == (3, 1)
     assert found[:, 0].tolist() == pytest.approx([expected, 0, expected])
+
+
+@pytest.mark.parametrize(
+    ("offset", "expected"),
+    [
+        # As above, 1^2 / 4 + 3^2 * 4; of what is below the mean, nothing.
+        ([1, 3], 36.25),
+        ([1, -3], 0.25),
+        ([-1, 3], 36),
+        ([-1, -3], 0),
+        ([0, 0], 0),
+    ],
+    ids=str,
+)
+def test_only_what_is_above_the_mean_is_in_excess(offset: list[float], expected: float) -> None:
+    mean = np.array([[10.0, 20]])
+    gaussians = Gaussians(means=mean, precisions=np.array([[[0.25, 0], [0, 4]]]))
+    found = squared_excess(gaussians, mean[None] + offset)
+    assert found.tolist() == [[pytest.approx(expected + LEAST_EXCESS, rel=1e-12)]]
+
+
+def test_excess_above_the_mean_counts_by_the_correlation_as_distances_do() -> None:
+    fitted = fit_gaussians(draw(30, positions=4, features=3))
+    above = fitted.means + np.abs(draw(7, positions=4, features=3, seed=1))
+    np.testing.assert_array_equal(
+        squared_excess(fitted, above), squared_distances(fitted, above) + LEAST_EXCESS
+    )
+
+
+def test_excess_has_a_logarithm_that_is_not_far_below_that_of_usual_photos() -> None:
+    fitted = fit_gaussians(draw(30, positions=1, features=3))
+    usual = np.log(squared_excess(fitted, draw(200, positions=1, features=3, seed=1)))
+    least = np.log(squared_excess(fitted, fitted.means[None] - 5))
+    assert usual.mean() - 10 * usual.std() < least.item() <= usual.min()
 
 
 def test_a_fit_to_many_finds_the_distribution_that_they_were_drawn_from() -> None:

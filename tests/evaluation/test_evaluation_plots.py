@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,20 +12,20 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from stages.common.pictures import INK
+from stages.common.types import Images
 from stages.wells.evaluation import plots
 from stages.wells.evaluation.plots import (
     COLOURS,
     CURVE_COLOURS,
-    heat_maps,
-    reconstruction_panels,
+    rows_of_panels,
     save_histogram,
     save_roc,
 )
 from tests.pictures import (
     BLUE,
+    CYAN,
     GREEN,
     RED,
-    SIDE,
     YELLOW,
     assert_draws_the_same_bytes,
     box_of,
@@ -33,52 +34,55 @@ from tests.pictures import (
 
 pytestmark = pytest.mark.slow
 
-
-def brightness(image: NDArray[np.uint8]) -> float:
-    return float(image.mean())
+PINK = 200, 100, 160
 
 
-def test_heat_maps_go_from_dark_through_colour_to_bright() -> None:
-    errors = np.array([[[0.0, 0.25, 0.5, 0.75, 1.0]]])
-    pixels = heat_maps(errors, largest=1.0)
-    assert pixels.shape == (1, 3, 1, 5)
-    assert pixels.dtype == np.uint8
-    levels = [brightness(pixels[0, :, 0, column]) for column in range(5)]
-    assert levels[0] < 10
-    assert levels[-1] > 180
-    assert levels == sorted(levels)
-
-
-def test_heat_maps_show_what_is_larger_than_the_largest_like_it() -> None:
-    pixels = heat_maps(np.array([[[2.0, 50.0]]]), largest=2.0)
-    np.testing.assert_array_equal(pixels[..., 0], pixels[..., 1])
-
-
-def test_heat_maps_of_the_same_errors_darken_with_a_larger_scale() -> None:
-    errors = np.full((1, 4, 4), 0.5)
-    assert brightness(heat_maps(errors, 2.0)) < brightness(heat_maps(errors, 1.0))
-
-
-def test_panels_put_reconstruction_and_error_below_each_image() -> None:
-    errors = np.zeros((2, SIDE, SIDE))
-    errors[1] = 0.04
-    captions = ["normal", "spill"]
-    picture = reconstruction_panels(plain(RED, GREEN), plain(BLUE, YELLOW), errors, captions, "")
-    dark, bright = ((int(r), int(g), int(b)) for r, g, b in heat_maps(errors, 0.04)[:, :, 0, 0])
-    for paints in ((RED, BLUE, dark), (GREEN, YELLOW, bright)):
+def test_panels_stand_below_their_image() -> None:
+    rows = [plain(RED, GREEN), plain(BLUE, YELLOW), plain(PINK, CYAN)]
+    picture = rows_of_panels(rows, [["", ""]] * 3, "", columns=2)
+    for paints in ((RED, BLUE, PINK), (GREEN, YELLOW, CYAN)):
         boxes = [box_of(picture, paint) for paint in paints]
         assert len({left for left, _, _, _ in boxes}) == 1
         assert boxes[0][1] < boxes[1][1] < boxes[2][1]
     assert box_of(picture, RED)[0] < box_of(picture, GREEN)[0]
 
 
-def test_panels_show_the_root_of_the_squared_error() -> None:
-    # On the scale of roots 0.01 is a half of 0.04, not a quarter.
-    errors = np.full((2, SIDE, SIDE), 0.04)
-    errors[0] = 0.01
-    picture = reconstruction_panels(plain(RED, GREEN), plain(BLUE, YELLOW), errors, ["", ""], "")
-    half = tuple(int(level) for level in heat_maps(np.array([[[0.5]]]), 1.0)[0, :, 0, 0])
-    assert box_of(picture, (half[0], half[1], half[2]))[0] == box_of(picture, RED)[0]
+def test_more_images_than_columns_go_on_below_what_was_made_of_the_first() -> None:
+    rows = [plain(RED, GREEN, PINK), plain(BLUE, YELLOW, CYAN)]
+    picture = rows_of_panels(rows, [["", "", ""]] * 2, "", columns=2)
+    left, right = (box_of(picture, paint)[0] for paint in (RED, GREEN))
+    columns = {paint: box_of(picture, paint)[0] for paint in (BLUE, YELLOW, PINK, CYAN)}
+    assert columns == {BLUE: left, YELLOW: right, PINK: left, CYAN: left}
+    tops = [box_of(picture, paint)[1] for paint in (RED, BLUE, PINK, CYAN)]
+    assert tops == sorted(set(tops))
+
+
+@pytest.mark.parametrize(("count", "columns"), [(2, 8), (3, 2)])
+def test_each_panel_has_its_caption(
+    count: int, columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paints, below = [RED, GREEN, PINK][:count], [BLUE, YELLOW, CYAN][:count]
+    given: list[tuple[Images, str, int, list[str]]] = []
+
+    def gallery(*arguments: Any) -> Image.Image:
+        given.append(arguments)
+        return Image.new("RGB", (1, 1))
+
+    monkeypatch.setattr(plots, "gallery", gallery)
+    names = [[f"{row} {index}" for index in range(count)] for row in ("photo", "map")]
+    rows_of_panels([plain(*paints), plain(*below)], names, "title", columns)
+    ((tiles, title, given_columns, captions),) = given
+    assert (title, given_columns) == ("title", columns)
+    found = dict(zip(captions, map(tuple, tiles[:, :, 0, 0].tolist()), strict=True))
+    blank = {"": (255, 255, 255)} if count > columns else {}
+    assert found == dict(zip([*names[0], *names[1]], [*paints, *below], strict=True)) | blank
+
+
+def test_no_images_give_a_picture_without_tiles() -> None:
+    none = plain(RED)[:0]
+    pixels = np.asarray(rows_of_panels([none, none], [[], []], "", columns=4))
+    assert pixels.size
+    assert (pixels == 255).all()
 
 
 GROUPS = {

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from stages.common.errors import InputError
-from stages.common.types import Marks
+from stages.common.types import FloatArray, Marks
 from stages.wells.evaluation.metrics import (
     declare,
     measure,
@@ -134,8 +134,12 @@ IS_SPILL = np.isin(KINDS, ["streak", "empty"])
 BY_KIND = np.array([1.0, 2, 3, 6, 4, 5, 9, 2.5, 3, 7])
 
 
+def at(threshold: float, count: int = len(KINDS)) -> FloatArray:
+    return np.full(count, threshold)
+
+
 def test_rates_by_kind_count_each_kind_the_same_however_many_there_are() -> None:
-    found = measure_by_kind(BY_KIND, IS_SPILL, KINDS, threshold=3)
+    found = measure_by_kind(BY_KIND, IS_SPILL, KINDS, at(3))
     assert found["right"] == pytest.approx({"dry": 2 / 4, "wet": 0, "streak": 1, "empty": 2 / 3})
     assert found["tnr"] == pytest.approx((2 / 4 + 0) / 2)
     assert found["tpr"] == pytest.approx((1 + 2 / 3) / 2)
@@ -144,29 +148,37 @@ def test_rates_by_kind_count_each_kind_the_same_however_many_there_are() -> None
 def test_the_auroc_by_kind_is_the_mean_over_pairs_of_a_kind_of_spill_and_one_of_normal() -> None:
     # streak, dry: 7 of 8 pairs in order; streak, wet: 2 of 2; empty, dry: 2.5 above two, 3 above
     # two and a half, 7 above four of 12; empty, wet: 1 of 3.
-    found = measure_by_kind(BY_KIND, IS_SPILL, KINDS, threshold=3)
+    found = measure_by_kind(BY_KIND, IS_SPILL, KINDS, at(3))
     assert found["auroc"] == pytest.approx((7 / 8 + 1 + 8.5 / 12 + 1 / 3) / 4)
+
+
+def test_each_image_is_called_by_its_own_threshold() -> None:
+    thresholds = np.where(np.arange(len(KINDS)) < 7, 3, 6.5)
+    thresholds[3] = 7
+    found = measure_by_kind(BY_KIND, IS_SPILL, KINDS, thresholds)
+    assert found["right"] == pytest.approx({"dry": 3 / 4, "wet": 0, "streak": 1, "empty": 1 / 3})
+    assert found["auroc"] == measure_by_kind(BY_KIND, IS_SPILL, KINDS, at(3))["auroc"]
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_rates_by_kind_do_not_depend_on_the_images_order(seed: int) -> None:
     order = np.random.default_rng(seed).permutation(len(KINDS))
-    found = measure_by_kind(BY_KIND[order], IS_SPILL[order], KINDS[order], threshold=3)
-    expected = measure_by_kind(BY_KIND, IS_SPILL, KINDS, threshold=3)
+    found = measure_by_kind(BY_KIND[order], IS_SPILL[order], KINDS[order], at(3))
+    expected = measure_by_kind(BY_KIND, IS_SPILL, KINDS, at(3))
     assert found.pop("right") == expected.pop("right")
     assert found == pytest.approx(expected)
 
 
 def test_more_images_of_one_kind_move_no_rate() -> None:
     again = np.r_[np.arange(len(KINDS)), np.repeat(np.flatnonzero(KINDS == "dry"), 9)]
-    found = measure_by_kind(BY_KIND[again], IS_SPILL[again], KINDS[again], threshold=3)
-    expected = measure_by_kind(BY_KIND, IS_SPILL, KINDS, threshold=3)
+    found = measure_by_kind(BY_KIND[again], IS_SPILL[again], KINDS[again], at(3, len(again)))
+    expected = measure_by_kind(BY_KIND, IS_SPILL, KINDS, at(3))
     for name in ("tpr", "tnr", "auroc"):
         assert found[name] == pytest.approx(expected[name]), name
 
 
 def test_metrics_by_kind_can_stand_in_json() -> None:
-    found = measure_by_kind(BY_KIND, IS_SPILL, KINDS, 3)
+    found = measure_by_kind(BY_KIND, IS_SPILL, KINDS, at(3))
     assert json.loads(json.dumps(found)) == found
 
 

@@ -9,31 +9,33 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 
 from stages.common.errors import InputError
+from stages.common.pictures import TITLE_HEIGHT
 from stages.common.types import FloatArray, Images, Marks
+from stages.wells.detection.decision_map import lay_over
 from stages.wells.detection.detector import Detector
+from stages.wells.detection.normality import Scores
 from stages.wells.detection.occlusion import Occlusion
-from stages.wells.detection.scores import Scores
 from stages.wells.evaluation import plots, report
 from stages.wells.evaluation.metrics import measure
 from stages.wells.evaluation.report import (
     LabelledWells,
     Scored,
     draw_reconstructions,
+    last_holdout_error,
     measure_detector,
     report_detector,
     tell_kinds,
     write_losses,
     write_roc,
 )
-from tests.small_wells import fit_to_scores, grainy_wells, noise, small_network
+from tests.small_wells import fit_to_scores, grainy_wells, noise, small_members
 
 pytestmark = pytest.mark.slow
 
-MSE, CENTRE_MSE = "autoencoder.mse", "autoencoder.centre_mse"
+MSE, BLOCKS = "autoencoder.mse", "autoencoder.blocks"
 # Spills score 5 (twice) and 1, normals 4 (twice) and 0 (two of them); copies are not distinct.
 STANDARD = np.array([5.0, 5, 1, 4, 4, 0, 0])
 LABELS = np.array([True, True, True, False, False, False, False])
@@ -43,11 +45,12 @@ WELLS = LabelledWells(
     noise(7, width=24), np.array([f"{letter}.jpg" for letter in "abcdefg"]), LABELS, DISTINCT
 )
 THRESHOLD = 3.0
+NETWORKS = {"autoencoder": small_members("autoencoder", width=24)}
 
 
 def as_scores(standard: FloatArray, other: FloatArray | None = None) -> Scores:
     """Return scores that are these once standardised by the detectors below."""
-    return {MSE: np.exp(standard), CENTRE_MSE: np.exp(standard if other is None else other)}
+    return {MSE: np.exp(standard), BLOCKS: np.exp(standard if other is None else other)}
 
 
 def detector_of(*names: str, name: str = "mine", threshold: float = THRESHOLD) -> Detector:
@@ -71,7 +74,7 @@ def measured(wells: LabelledWells = WELLS, detector: Detector = DETECTOR) -> dic
 def test_a_detector_is_measured_on_all_photos_by_its_threshold() -> None:
     found = measured()
     assert found["name"] == "mine"
-    assert (found["rule"], found["threshold"]) == ("margin", THRESHOLD)
+    assert (found["rule"], found["threshold"]) == ("equal_error", THRESHOLD)
     assert (found["tpr"], found["tnr"]) == pytest.approx((2 / 3, 2 / 4))
     assert found["auroc"] == pytest.approx((4 + 4 + 2) / 12)
     expected = measure(STANDARD, LABELS, THRESHOLD)
@@ -133,8 +136,8 @@ def test_only_the_kinds_that_are_there_are_named() -> None:
 
 
 def test_each_score_is_measured_alone_by_its_own_threshold() -> None:
-    detector = detector_of(MSE, CENTRE_MSE)
-    alone = {MSE: 4.5, CENTRE_MSE: -9.0}
+    detector = detector_of(MSE, BLOCKS)
+    alone = {MSE: 4.5, BLOCKS: -9.0}
     scores = {
         name: one.model_copy(update={"threshold": alone[name]})
         for name, one in detector.scores.items()
@@ -143,8 +146,8 @@ def test_each_score_is_measured_alone_by_its_own_threshold() -> None:
     found = measure_detector(detector, WELLS, as_scores(STANDARD, -STANDARD), KINDS)["scores"]
     assert {name: one["threshold"] for name, one in found.items()} == alone
     assert (found[MSE]["tpr"], found[MSE]["tnr"]) == pytest.approx((2 / 3, 1))
-    assert (found[CENTRE_MSE]["tpr"], found[CENTRE_MSE]["tnr"]) == pytest.approx((1, 0))
-    assert found[MSE]["auroc"] == pytest.approx(1 - found[CENTRE_MSE]["auroc"])
+    assert (found[BLOCKS]["tpr"], found[BLOCKS]["tnr"]) == pytest.approx((1, 0))
+    assert found[MSE]["auroc"] == pytest.approx(1 - found[BLOCKS]["auroc"])
 
 
 def test_all_that_is_measured_is_finite_and_can_stand_in_json() -> None:
@@ -207,7 +210,7 @@ SCORED = Scored(
 
 
 def test_predictions_name_each_photo_what_it_is_and_what_it_is_called(tmp_path: Path) -> None:
-    report_detector(tmp_path, DETECTOR, WELLS, SCORED)
+    report_detector(tmp_path, DETECTOR, NETWORKS, WELLS, SCORED)
     table = pd.read_csv(tmp_path / "predictions.csv")
     assert list(table) == ["name", "actual", "predicted", "score"]
     assert table["name"].tolist() == WELLS.names.tolist()
@@ -219,13 +222,13 @@ def test_predictions_name_each_photo_what_it_is_and_what_it_is_called(tmp_path: 
 
 def test_a_photo_at_the_threshold_is_called_a_spill(tmp_path: Path) -> None:
     at = DETECTOR.model_copy(update={"threshold": float(DETECTOR.combine(SCORED.test)[3])})
-    report_detector(tmp_path, at, WELLS, SCORED)
+    report_detector(tmp_path, at, NETWORKS, WELLS, SCORED)
     assert pd.read_csv(tmp_path / "predictions.csv")["predicted"][3] == "spill"
 
 
 def test_a_report_is_a_table_and_four_pictures_the_same_bytes_each_time(tmp_path: Path) -> None:
     for name in ("one", "other"):
-        report_detector(tmp_path / name, DETECTOR, WELLS, SCORED)
+        report_detector(tmp_path / name, DETECTOR, NETWORKS, WELLS, SCORED)
     one, other = (
         {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()}
         for name in ("one", "other")
@@ -246,7 +249,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     def save_histogram(groups: object, threshold: float, title: str, path: Path) -> None:
         given[path.name] = groups, threshold
 
-    def gallery(*arguments: object) -> Image.Image:
+    def rows_of_panels(*arguments: object) -> Image.Image:
         given["last"] = arguments
         return Image.new("RGB", (1, 1))
 
@@ -255,19 +258,20 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
     monkeypatch.setattr(plots, "save_roc", save_roc)
     monkeypatch.setattr(plots, "save_histogram", save_histogram)
-    monkeypatch.setattr(report, "gallery", gallery)
+    monkeypatch.setattr(plots, "rows_of_panels", rows_of_panels)
     monkeypatch.setattr(report, "save_picture", save_picture)
+    monkeypatch.setattr(report, "map_decision", lambda _, __, images: blocks_of(images))
     return given
 
 
 @pytest.mark.parametrize(
-    ("names", "curves"), [([MSE], [MSE]), ([MSE, CENTRE_MSE], [MSE, CENTRE_MSE, "together"])]
+    ("names", "curves"), [([MSE], [MSE]), ([MSE, BLOCKS], [MSE, BLOCKS, "together"])]
 )
 def test_a_roc_plot_shows_each_score_and_more_than_one_together(
     names: list[str], curves: list[str], shown: dict[str, Any], tmp_path: Path
 ) -> None:
     detector = detector_of(*names)
-    report_detector(tmp_path, detector, WELLS, SCORED)
+    report_detector(tmp_path, detector, NETWORKS, WELLS, SCORED)
     scored = shown["roc.png"]
     assert list(scored) == curves
     for labels, scores, threshold in scored.values():
@@ -279,7 +283,7 @@ def test_a_roc_plot_shows_each_score_and_more_than_one_together(
 def test_a_histogram_shows_what_placed_the_threshold_and_the_test_set(
     shown: dict[str, Any], tmp_path: Path
 ) -> None:
-    report_detector(tmp_path, DETECTOR, WELLS, SCORED)
+    report_detector(tmp_path, DETECTOR, NETWORKS, WELLS, SCORED)
     groups, threshold = shown["histogram.png"]
     assert threshold == THRESHOLD
     for name, expected in (
@@ -291,42 +295,56 @@ def test_a_histogram_shows_what_placed_the_threshold_and_the_test_set(
         np.testing.assert_allclose(groups[name], expected, err_msg=name, atol=1e-12)
 
 
-def test_mistakes_are_shown_the_worst_first_and_each_content_once(
+def test_mistakes_are_shown_over_what_decided_the_worst_first_and_each_content_once(
     shown: dict[str, Any], tmp_path: Path
 ) -> None:
     # Of the spills, b, c and a are missed, of which b is a copy; of the normals e, a copy, g and f
     # are false alarms.
     standard = np.array([2.0, 0, 1, -1, 8, 4, 5])
-    report_detector(tmp_path, DETECTOR, WELLS, SCORED._replace(test=as_scores(standard)))
-    images, title, _, captions = shown["misses.png"]
-    np.testing.assert_array_equal(images, WELLS.images[[2, 0]])
-    assert captions == ["c.jpg  1.00", "a.jpg  2.00"]
-    assert title.startswith("mine: misses (3), ")
-    images, title, _, captions = shown["false_alarms.png"]
-    np.testing.assert_array_equal(images, WELLS.images[[6, 5]])
-    assert captions == ["g.jpg  5.00", "f.jpg  4.00"]
-    assert title.startswith("mine: false alarms (3), ")
+    report_detector(tmp_path, DETECTOR, NETWORKS, WELLS, SCORED._replace(test=as_scores(standard)))
+    for name, wrong, told in (
+        ("misses", [2, 0], ["c.jpg  1.00", "a.jpg  2.00"]),
+        ("false_alarms", [6, 5], ["g.jpg  5.00", "f.jpg  4.00"]),
+    ):
+        (images, maps), (captions, below), title, columns = shown[f"{name}.png"]
+        np.testing.assert_array_equal(images, WELLS.images[wrong])
+        np.testing.assert_array_equal(maps, maps_of(wrong))
+        assert captions == told
+        assert below == ["", ""]
+        assert title.startswith(f"mine: {name.replace('_', ' ')} (3), ")
+        assert columns == report.COLUMNS
 
 
-def test_a_detector_without_mistakes_has_empty_galleries(
-    shown: dict[str, Any], tmp_path: Path
-) -> None:
-    right = np.where(LABELS, 9.0, -9)
-    report_detector(tmp_path, DETECTOR, WELLS, SCORED._replace(test=as_scores(right)))
+def maps_of(chosen: list[int]) -> Images:
+    """Return some of the wells under what decided of each."""
+    images = WELLS.images[chosen]
+    return lay_over(images, blocks_of(images), THRESHOLD)
+
+
+def blocks_of(images: Images) -> FloatArray:
+    """Return what stands for how strange each block is: how bright its first pixel."""
+    strange: FloatArray = images[:, 0, ::4, ::4] / 40
+    return strange
+
+
+def test_a_detector_without_mistakes_has_pictures_without_tiles(tmp_path: Path) -> None:
+    right = SCORED._replace(test=as_scores(np.where(LABELS, 9.0, -9)))
+    report_detector(tmp_path, DETECTOR, NETWORKS, WELLS, right)
     for name in ("misses", "false_alarms"):
-        images, title, _, captions = shown[f"{name}.png"]
-        assert images.shape == (0, 3, 16, 24)
-        assert captions == []
-        assert "(0)" in title
+        with Image.open(tmp_path / f"{name}.png") as picture:
+            below_title = np.asarray(picture)[TITLE_HEIGHT:]
+        assert (below_title == 255).all()
 
 
 def test_without_known_spills_a_report_is_drawn_all_the_same(tmp_path: Path) -> None:
-    report_detector(tmp_path, DETECTOR, WELLS, SCORED._replace(spills=as_scores(np.empty(0))))
+    report_detector(
+        tmp_path, DETECTOR, NETWORKS, WELLS, SCORED._replace(spills=as_scores(np.empty(0)))
+    )
     assert (tmp_path / "histogram.png").exists()
 
 
 def test_roc_curves_stand_in_one_table_by_the_detectors_names(tmp_path: Path) -> None:
-    detectors = [detector_of(MSE, name="one"), detector_of(CENTRE_MSE, name="other")]
+    detectors = [detector_of(MSE, name="one"), detector_of(BLOCKS, name="other")]
     write_roc(tmp_path / "roc.csv", detectors, WELLS, as_scores(STANDARD, -STANDARD))
     table = pd.read_csv(tmp_path / "roc.csv")
     assert list(table) == ["series", "fpr", "tpr"]
@@ -337,40 +355,50 @@ def test_roc_curves_stand_in_one_table_by_the_detectors_names(tmp_path: Path) ->
         assert np.trapezoid(curve["tpr"], curve["fpr"]) == pytest.approx(area, abs=1e-5)
 
 
-def test_losses_stand_in_one_table_by_network_and_part(tmp_path: Path) -> None:
+def history_of(*members: tuple[list[float], list[float]]) -> pd.DataFrame:
+    """Return a network's history, of each member's errors of train and of holdout by epoch."""
+    return pd.concat(
+        [
+            pd.DataFrame({"fold": fold, "epoch": [1, 2], "train": train, "holdout": holdout})
+            for fold, (train, holdout) in enumerate(members)
+        ],
+        ignore_index=True,
+    )
+
+
+def test_losses_are_means_of_members_in_one_table_by_network_and_part(tmp_path: Path) -> None:
     histories = {
-        name: pd.DataFrame({"epoch": [1, 2], "train": [scale, 0.1], "holdout": [2 * scale, 0.2]})
-        for name, scale in (("autoencoder", 1.0), ("mnad", 3.0))
+        "autoencoder": history_of(([1, 0.1], [2, 0.2]), ([3, 0.2], [6, 0.6])),
+        "mnad": history_of(([3, 0.1], [6, 0.2])),
     }
     write_losses(tmp_path / "loss.csv", histories)
     table = pd.read_csv(tmp_path / "loss.csv")
     assert list(table) == ["series", "epoch", "mse"]
     found = {name: part["mse"].tolist() for name, part in table.groupby("series")}
     assert found == {
-        "autoencoder train": [1, 0.1],
-        "autoencoder holdout": [2, 0.2],
+        "autoencoder train": pytest.approx([2, 0.15]),
+        "autoencoder holdout": pytest.approx([4, 0.4]),
         "mnad train": [3, 0.1],
         "mnad holdout": [6, 0.2],
     }
     assert table["epoch"].tolist() == [1, 2] * 4
 
 
+def test_the_last_holdout_error_is_the_mean_of_what_members_end_with() -> None:
+    history = history_of(([1, 0.1], [2, 0.2]), ([3, 0.2], [6, 0.6]))
+    assert last_holdout_error(history) == pytest.approx((0.2 + 0.6) / 2)
+
+
 def test_reconstructions_are_of_photos_of_each_kind_from_the_least_to_the_most_strange(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    shown: dict[str, Any], tmp_path: Path
 ) -> None:
-    given: list[tuple[Images, Images, NDArray[np.float32], list[str], str]] = []
-
-    def panels(*arguments: Any) -> Image.Image:
-        given.append(arguments)
-        return Image.new("RGB", (1, 1))
-
-    monkeypatch.setattr(plots, "reconstruction_panels", panels)
-    network = small_network("autoencoder", width=24)
-    network.fit_channels(torch.from_numpy(WELLS.images).float() / 255)
+    members = small_members("autoencoder", width=24)
+    members[0].fit_channels(torch.from_numpy(WELLS.images).float() / 255)
+    networks = {"autoencoder": members}
     path = tmp_path / "panels.png"
-    draw_reconstructions(path, "autoencoder", network, WELLS, STANDARD, THRESHOLD)
-    ((images, reconstructions, errors, captions, title),) = given
-    assert captions == [
+    draw_reconstructions(path, "autoencoder", DETECTOR, networks, WELLS, STANDARD)
+    (images, reconstructions, maps), (verdicts, *below), title, columns = shown[path.name]
+    assert verdicts == [
         "normal 0.0",
         "normal 0.0",
         "normal 4.0: false alarm",
@@ -379,10 +407,11 @@ def test_reconstructions_are_of_photos_of_each_kind_from_the_least_to_the_most_s
         "spill 5.0",
         "spill 5.0",
     ]
+    assert below == [["reconstruction"] * 7, ["what decided"] * 7]
     assert title.startswith("autoencoder: ")
+    assert columns == 7
     np.testing.assert_array_equal(images[4], WELLS.images[2])
-    assert images.shape == reconstructions.shape == (7, 3, 16, 24)
-    redrawn = errors.mean(axis=(1, 2))
-    apart = (((reconstructions / 255.0) - images / 255.0) ** 2).mean(axis=(1, 2, 3))
-    np.testing.assert_allclose(redrawn, apart, rtol=0.1)
-    assert path.exists()
+    with torch.inference_mode():
+        redrawn = members[0](torch.from_numpy(images).float() / 255).clamp(0, 1) * 255
+    np.testing.assert_allclose(reconstructions, redrawn, atol=0.51)
+    np.testing.assert_array_equal(maps, lay_over(images, blocks_of(images), THRESHOLD))

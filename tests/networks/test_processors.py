@@ -7,11 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from stages.common.files import write_arrays
 from stages.wells.networks.registry import FOLDER, NETWORKS, WEIGHTS
+from tests.small_wells import in_turn, noise
 from tests.wells_files import ROOT, params_with
 
 EMULATOR = shutil.which("qemu-x86_64")
@@ -34,10 +34,8 @@ def of_another_maker() -> list[str]:
 
 def trained(folder: Path, network: str, *machine: str) -> bytes:
     """Train a network on a few random images and return its file."""
-    rng = np.random.default_rng(0)
-    for name, count in (("train", 20), ("holdout", 4)):
-        images = rng.integers(256, size=(count, 3, 16, 24), dtype=np.uint8)
-        write_arrays(folder / f"data/wells/{name}.npz", images=images)
+    images, folds = noise(24, width=24), in_turn(24)
+    write_arrays(folder / "data/wells/train.npz", images=images, folds=folds)
     (folder / "params.yaml").write_text(params_with(FEW), encoding="utf-8")
     environment = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE")}
     subprocess.run(

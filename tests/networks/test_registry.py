@@ -1,4 +1,4 @@
-"""A network lives in one file, which gives it back bit by bit and runs no code."""
+"""A network's members live in one file, which gives them back bit by bit and runs no code."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from stages.common.errors import InputError
 from stages.wells.networks import registry
 from stages.wells.networks.base import Network
 from tests import small_wells
-from tests.small_wells import noise, scores_of, small_network
+from tests.small_wells import noise, small_members, small_network
 
 SETTINGS = small_wells.SETTINGS["autoencoder"]
 IMAGES = noise(6)
@@ -24,10 +24,20 @@ def build(seed: int = 0) -> Network:
     return network
 
 
+def members(count: int = 2) -> list[Network]:
+    return [build(seed) for seed in range(count)]
+
+
+def describe(**changes: object) -> dict[str, str]:
+    """Return the metadata of two members' file, with changes."""
+    described = {"name": "autoencoder", "settings": SETTINGS, "members": 2}
+    return {"network": json.dumps(described | changes)}
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     path = tmp_path / "model" / "network.safetensors"
-    registry.save(build(), "autoencoder", SETTINGS, path)
+    registry.save(members(), "autoencoder", SETTINGS, path)
     return path
 
 
@@ -53,14 +63,17 @@ def test_building_does_not_depend_on_the_global_generator() -> None:
     assert torch.equal(weights(build()), one)
 
 
-def test_a_loaded_network_scores_bit_identically(path: Path) -> None:
-    expected = scores_of("autoencoder", build(), IMAGES)
-    for name, scores in scores_of("autoencoder", registry.load(path), IMAGES).items():
-        np.testing.assert_array_equal(scores, expected[name])
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_members_are_loaded_in_their_order_and_bit_by_bit(tmp_path: Path, count: int) -> None:
+    registry.save(members(count), "autoencoder", SETTINGS, tmp_path / "network")
+    for loaded, saved in zip(registry.load(tmp_path / "network"), members(count), strict=True):
+        weights = loaded.state_dict()
+        assert weights.keys() == saved.state_dict().keys()
+        assert all(torch.equal(weights[key], one) for key, one in saved.state_dict().items())
 
 
-def test_a_loaded_network_is_set_to_use(path: Path) -> None:
-    assert not registry.load(path).training
+def test_loaded_members_are_set_to_use(path: Path) -> None:
+    assert not any(layer.training for member in registry.load(path) for layer in member.modules())
 
 
 def test_loading_leaves_the_global_generator_as_it_was(path: Path) -> None:
@@ -71,7 +84,7 @@ def test_loading_leaves_the_global_generator_as_it_was(path: Path) -> None:
 
 def test_two_saves_write_the_same_bytes(path: Path, tmp_path: Path) -> None:
     other_order = dict(reversed(SETTINGS.items()))
-    registry.save(build(), "autoencoder", other_order, tmp_path / "again")
+    registry.save(members(), "autoencoder", other_order, tmp_path / "again")
     assert (tmp_path / "again").read_bytes() == path.read_bytes()
 
 
@@ -81,7 +94,7 @@ def test_the_file_is_a_safetensors_header_and_numbers_without_pickle(path: Path)
     length = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + length])
     described = json.loads(header.pop("__metadata__")["network"])
-    assert described == {"name": "autoencoder", "settings": SETTINGS}
+    assert described == {"name": "autoencoder", "settings": SETTINGS, "members": 2}
     assert {entry["dtype"] for entry in header.values()} == {"F32"}
     assert len(data) == 8 + length + max(entry["data_offsets"][1] for entry in header.values())
 
@@ -119,10 +132,15 @@ def test_a_pickled_network_is_refused(tmp_path: Path) -> None:
         {"other": "words"},
         {"network": "not JSON"},
         {"network": "[]"},
-        {"network": '{"name": "autoencoder"}'},
-        {"network": json.dumps({"name": "transformer", "settings": SETTINGS})},
-        {"network": json.dumps({"name": "autoencoder", "settings": {"depth": 3}})},
-        {"network": json.dumps({"name": "autoencoder", "settings": SETTINGS | {"latent": 5}})},
+        {"network": json.dumps({"name": "autoencoder", "members": 2})},
+        {"network": json.dumps({"name": "autoencoder", "settings": SETTINGS})},
+        describe(name="transformer"),
+        describe(settings={"depth": 3}),
+        describe(settings=SETTINGS | {"latent": 5}),
+        describe(members=0),
+        describe(members=1),
+        describe(members=3),
+        describe(members="two"),
     ],
     ids=[
         "none",
@@ -130,9 +148,14 @@ def test_a_pickled_network_is_refused(tmp_path: Path) -> None:
         "text",
         "list",
         "no settings",
+        "no members",
         "unknown",
         "unknown setting",
         "other size",
+        "zero members",
+        "too few members",
+        "too many members",
+        "members in words",
     ],
 )
 def test_weights_whose_description_is_missing_or_wrong_are_refused(
@@ -143,12 +166,17 @@ def test_weights_whose_description_is_missing_or_wrong_are_refused(
         registry.load(path)
 
 
-def test_a_file_that_lacks_a_weight_is_refused(path: Path) -> None:
+def test_a_file_that_lacks_a_weight_of_a_member_is_refused(path: Path) -> None:
     kept = load_file(path)
-    del kept["channel_mean"]
-    description = json.dumps({"name": "autoencoder", "settings": SETTINGS})
-    save_file(kept, path, metadata={"network": description})
-    with pytest.raises(InputError, match="channel_mean"):
+    del kept["1.channel_mean"]
+    save_file(kept, path, metadata=describe())
+    with pytest.raises(InputError, match=r"1\.channel_mean"):
+        registry.load(path)
+
+
+def test_a_file_without_members_is_refused(path: Path) -> None:
+    save_file({}, path, metadata=describe(members=0))
+    with pytest.raises(InputError, match="no members"):
         registry.load(path)
 
 
@@ -157,7 +185,7 @@ def folder(tmp_path: Path) -> Path:
     """Return a folder with each network in its place, as the pipeline keeps them."""
     for name in registry.NETWORKS:
         path = tmp_path / name / registry.WEIGHTS
-        registry.save(small_network(name), name, small_wells.SETTINGS[name], path)
+        registry.save(small_members(name), name, small_wells.SETTINGS[name], path)
     return tmp_path
 
 
@@ -167,8 +195,8 @@ def test_the_networks_that_are_named_are_loaded_each_as_what_it_is(
 ) -> None:
     loaded = registry.load_all(names, folder)
     assert loaded.keys() == set(names)
-    for name, network in loaded.items():
-        assert type(network) is registry.NETWORKS[name]
+    for name, members in loaded.items():
+        assert [type(member) for member in members] == [registry.NETWORKS[name]] * 2
 
 
 def test_a_network_that_is_not_named_is_not_opened(folder: Path) -> None:
@@ -176,11 +204,3 @@ def test_a_network_that_is_not_named_is_not_opened(folder: Path) -> None:
     assert registry.load_all(["autoencoder"], folder).keys() == {"autoencoder"}
     with pytest.raises(InputError, match=r"mnad.*can't be read"):
         registry.load_all(["autoencoder", "mnad"], folder)
-
-
-@pytest.mark.parametrize("name", registry.NETWORKS)
-def test_a_network_says_itself_which_scores_it_alone_has(name: str) -> None:
-    network = small_network(name).eval()
-    located = network.locate(torch.from_numpy(IMAGES).float() / 255)
-    assert tuple(located) == network.own_scores
-    assert all(one.ndim == 3 and len(one) == len(IMAGES) for one in located.values())

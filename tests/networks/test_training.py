@@ -1,7 +1,6 @@
 """Training learns, repeats itself bit by bit, and only measures the held-out images."""
 
 import os
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -13,15 +12,6 @@ from stages.wells.networks.autoencoder import Autoencoder
 from stages.wells.networks.base import Network
 from stages.wells.networks.training import Epoch, choose_device, mean_squared_error, reconstruct
 from tests.small_wells import small_network
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    # Threads that wait for each other on busy cores would take longer than these networks.
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def stripes(count: int, seed: int) -> Images:

@@ -40,7 +40,7 @@ SMALL = {
     "images.height": 16,
     "images.width": 24,
     "latent.clusters": 2,
-    "networks.autoencoder.channels": 16,
+    "networks.autoencoder.channels": 8,
     "networks.mnad.channels": 8,
     "train.batch_size": 8,
     "train.epochs": 1,
@@ -281,7 +281,7 @@ def test_a_repro_waits_while_another_reads_and_then_says_so(repository: Path) ->
 
 def test_results_changed_by_hand_are_noticed_and_restored(built: Path, repository: Path) -> None:
     changed = {
-        "data/wells/holdout.npz": "data/wells/holdout.npz",
+        "data/wells/spills.npz": "data/wells/spills.npz",
         "models/detector/detector.json": "models/detector",
     }
     for name in changed:
@@ -299,7 +299,7 @@ def save_network(path: Path) -> None:
         "width": 24,
         **yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["networks"]["mnad"],
     }
-    registry.save(registry.build("mnad", settings, seed=0), "mnad", settings, path)
+    registry.save([registry.build("mnad", settings, seed=0)], "mnad", settings, path)
 
 
 def save_drawing(path: Path) -> None:

@@ -68,9 +68,9 @@ ELSEWHERE = {
     'git tag -a detector@v1.0.0 -m "first"': ("test_rebuild", '"-a", "detector@v1.0.0", "-m"'),
     "dvc artifacts get REPOSITORY detector --rev v1.0.0": ("test_rebuild", '"artifacts", "get"'),
     "dvc get REPOSITORY models/detector": ("test_sharing", '"get", "hub.git", "models/detect'),
-    "dvc exp run -S detectors.surface.rule=margin": (
+    "dvc exp run -S detectors.together.rule=sigma": (
         "test_sharing",
-        '"dvc exp run -S detectors.surface.rule=margin',
+        '"dvc exp run -S detectors.together.rule=sigma',
     ),
     "make docs": ("test_docs", "filled_pages(ROOT)"),
     "dvc pull": ("test_sharing", 'walk.type("wells", "dvc pull")'),
@@ -92,7 +92,7 @@ NOT_RUN = {
 def typed(clone: Path, command: str) -> str:
     """Run a command of the README in a clone, as a shell would."""
     command = command.replace("PATH", "own")
-    return in_clone(clone, "bash", "-c", f"set -o pipefail; export OMP_NUM_THREADS=1; {command}")
+    return in_clone(clone, "bash", "-c", f"set -o pipefail; {command}")
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 PAGE = (ROOT / "docs/sharing.md").read_text(encoding="utf-8")
 STAGES = ["download", "preprocess", "train", "calibrate", "evaluate"]
-DETECTORS = "autoencoder", "baseline", "mnad", "surface"
+DETECTORS = "autoencoder", "baseline", "mnad", "together"
 NETWORK_FILES = "network.safetensors", "history.csv"
 UP_TO_DATE = "Data and pipelines are up to date."
 # Commands of the page that fetch gigabytes.
@@ -24,7 +24,6 @@ NOT_RUN = [
     ".venv/bin/python -m pip install torch==2.13.0 OPTION",
     "make setup",
 ]
-ONE_THREAD = ("env", "OMP_NUM_THREADS=1")
 Files = dict[str, bytes]
 
 
@@ -40,7 +39,7 @@ class Walk:
         """Run a command of the page in a clone, its capitals replaced."""
         names = {"FOLDER": str(self.folder / "storage"), "REPOSITORY": str(self.folder / "hub.git")}
         words = [names.get(word, word) for word in shlex.split(command)]
-        self.typed.append((command, in_clone(self.folder / clone, *ONE_THREAD, *words)))
+        self.typed.append((command, in_clone(self.folder / clone, *words)))
 
     def keep(self, moment: str, clone: str) -> None:
         """Remember the models and the metrics of a clone."""
@@ -59,7 +58,7 @@ class Walk:
 def walk(tmp_path_factory: pytest.TempPathFactory) -> Walk:
     folder = tmp_path_factory.mktemp("sharing")
     clone = tiny_clone(folder, STAGES)
-    in_clone(clone, *ONE_THREAD, "dvc", "repro")
+    in_clone(clone, "dvc", "repro")
     commit(clone)
     in_clone(clone, "git", "init", "--quiet", "--bare", "../hub.git")
     in_clone(clone, "git", "remote", "add", "origin", "../hub.git")
@@ -79,18 +78,18 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Walk:
     walk.type("wells", "dvc metrics show")
     walk.type("wells", "dvc repro")
 
-    walk.type("clone", "dvc exp run -S detectors.surface.rule=margin --name margin")
+    walk.type("clone", "dvc exp run -S detectors.together.rule=sigma --name sigma")
     walk.keep("tried", "clone")
-    walk.type("clone", "dvc exp push origin margin")
+    walk.type("clone", "dvc exp push origin sigma")
 
     walk.type("wells", "dvc exp list origin")
-    walk.type("wells", "dvc exp pull origin margin")
-    walk.type("wells", "dvc exp apply margin")
+    walk.type("wells", "dvc exp pull origin sigma")
+    walk.type("wells", "dvc exp apply sigma")
     walk.keep("applied", "wells")
     walk.type("wells", "dvc repro")
-    walk.type("wells", "dvc exp branch margin lower-threshold")
+    walk.type("wells", "dvc exp branch sigma lower-threshold")
 
-    walk.type("clone", "dvc exp remove --git-remote origin margin")
+    walk.type("clone", "dvc exp remove --git-remote origin sigma")
     return walk
 
 
@@ -102,6 +101,7 @@ def test_a_clone_holds_the_metrics_and_a_pull_brings_the_models(walk: Walk) -> N
     models = {name for name in walk.files["pushed"] if name.startswith("models/")}
     networks = {f"models/networks/{name}" for name in ("autoencoder", "mnad")}
     assert models == {
+        "models/detector/autoencoder.safetensors",
         "models/detector/detector.json",
         *(f"models/detectors/{name}.json" for name in DETECTORS),
         *(f"{network}/{file}" for network in networks for file in NETWORK_FILES),
@@ -125,17 +125,18 @@ def test_nothing_runs_in_a_fresh_clone_nor_after_an_experiment_was_applied(walk:
 
 
 def test_another_threshold_trains_nothing(walk: Walk) -> None:
-    (shown,) = walk.answers("dvc exp run -S detectors.surface.rule=margin --name margin")
+    (shown,) = walk.answers("dvc exp run -S detectors.together.rule=sigma --name sigma")
     assert "Running stage 'calibrate'" in shown
     assert "Running stage 'train" not in shown
 
 
 def test_an_experiment_arrives_with_its_metrics_and_models(walk: Walk) -> None:
-    assert "margin" in walk.answers("dvc exp list origin")[0]
+    assert "sigma" in walk.answers("dvc exp list origin")[0]
     changed = {n for n, data in walk.files["tried"].items() if data != walk.files["pushed"][n]}
     assert changed == {
         "models/detector/detector.json",
-        "models/detectors/surface.json",
+        "models/detectors/together.json",
+        "metrics/detection.json",
         "metrics/reports/detection.json",
     }
     assert walk.files["applied"] == walk.files["tried"]
@@ -145,7 +146,7 @@ def test_an_experiment_becomes_a_branch_with_its_parameters(walk: Walk) -> None:
     wells = walk.folder / "wells"
     diff = in_clone(wells, "git", "diff", "-U0", "HEAD", "lower-threshold", "--", "params.yaml")
     changed = [line for line in diff.splitlines() if re.match(r"[-+] ", line)]
-    assert changed == ["-    rule: equal_error", "+    rule: margin"], "comments and lists stay"
+    assert changed == ["-    rule: equal_error", "+    rule: sigma"], "comments and lists stay"
 
 
 def test_an_experiment_can_be_taken_back_and_its_files_stay(walk: Walk) -> None:

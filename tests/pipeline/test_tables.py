@@ -87,7 +87,7 @@ def test_the_table_of_experiments_begins_with_what_one_may_choose_by() -> None:
 def test_the_narrow_table_stays_narrow() -> None:
     before = {**flat(PARAMS), **declared_metrics()}
     rule = f"detectors.{PARAMS['detector']}.rule"
-    changes: list[dict[str, Any]] = [{}, {rule: "margin"}, {"train.epochs": 100}]
+    changes: list[dict[str, Any]] = [{}, {rule: "sigma"}, {"train.epochs": 100}]
     changes += [
         {"networks.autoencoder.latent": latent, "networks.mnad.channels": channels}
         for latent in (16, 32)

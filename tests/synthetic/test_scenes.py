@@ -15,6 +15,7 @@ from stages.wells.synthetic.scenes import (
     draw_empty_well,
     draw_normal_well,
     draw_streak_well,
+    lay_hollow,
     lay_notch,
     lay_specks,
     lay_tool,
@@ -63,10 +64,31 @@ def test_a_tool_or_a_notch_leaves_the_centre_as_it_was() -> None:
 
 def test_specks_brighten_the_bottom_of_a_well_and_nothing_else() -> None:
     dark = np.full((*X.shape, 3), 0.2)
-    changed = lay_specks(dark, np.random.default_rng(0), 24, 6, 3)
-    assert changed.min() >= 0.2
-    assert changed[np.abs(Y - 28.5) < 2].max() > 0.35
-    np.testing.assert_allclose(changed[Y < 18], 0.2, atol=0.01)
+    for seed in range(10):
+        changed = lay_specks(dark, np.random.default_rng(seed))
+        assert changed.min() >= 0.2
+        assert changed[np.abs(Y - 28.5) < 2].max() > 0.35
+        np.testing.assert_allclose(changed[Y < 18], 0.2, atol=0.01)
+
+
+def test_a_hollow_hides_the_middle_in_its_colour_and_leaves_the_upper_corners() -> None:
+    rng = np.random.default_rng(0)
+    table, colour = np.full((*X.shape, 3), 0.7), np.array([0.5, 0.55, 0.6])
+    scene = lay_hollow(table, rng, (24, 15), colour)
+    np.testing.assert_allclose(
+        centre(scene), np.broadcast_to(colour, centre(scene).shape), atol=0.01
+    )
+    corners = (Y < 2) & (np.abs(X - 24) > 22)
+    np.testing.assert_allclose(scene[corners], 0.7, atol=0.01)
+    outline = scene[(np.abs(X - 24) < 1) & (Y > -3) & (Y < 5)]
+    assert (outline.min(axis=0) < colour - 0.01).all()
+    assert (table == 0.7).all()
+
+
+def test_the_colour_of_a_hollow_may_differ_from_place_to_place() -> None:
+    colours = np.stack([X / 48, Y / 28, np.full(X.shape, 0.5)], axis=2)
+    scene = lay_hollow(np.zeros((*X.shape, 3)), np.random.default_rng(0), (24, 15), colours)
+    np.testing.assert_allclose(centre(scene), centre(colours), atol=0.01)
 
 
 @pytest.mark.parametrize("seed", range(30))

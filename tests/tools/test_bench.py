@@ -22,7 +22,9 @@ from stages.wells.detection.detector import load_detectors
 from stages.wells.evaluation.metrics import measure
 from stages.wells.networks import base, registry
 from stages.wells.networks.base import Network
+from stages.wells.networks.registry import Members
 from stages.wells.synthetic.archive import draw_archive
+from tests.small_wells import small_members
 from tests.wells_files import params_with
 from tools import bench, bench_baselines
 from tools.bench import Params
@@ -33,15 +35,15 @@ pytestmark = pytest.mark.slow
 CHANGES: dict[str, Any] = {
     "seed": 3,
     "dataset.source": "synthetic:60",
-    "split.holdout": 0.2,
+    "split.folds": 3,
     "train.epochs": 1,
     "train.batch_size": 16,
     "networks.autoencoder.channels": 8,
     "detector": "surface",
     "detectors": {
-        "autoencoder": {"scores": ["autoencoder.coarse_mse"], "rule": "equal_error"},
-        "baseline": {"scores": ["autoencoder.mse"], "rule": "youden"},
-        "surface": {"scores": ["appearance", "texture"], "rule": "margin"},
+        "autoencoder": {"scores": ["autoencoder.excess"], "rule": "equal_error"},
+        "baseline": {"scores": ["autoencoder.mse"], "rule": "equal_error"},
+        "surface": {"scores": ["appearance", "texture"], "rule": "equal_error"},
     },
 }
 OTHERS = ["dense network", "convolutional network"]
@@ -80,7 +82,7 @@ def inside(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
 def parts_of(seed: int) -> Parts:
     """What the archive gives with a seed, at the pipeline's size."""
     wells = read_wells(bench.ARCHIVE)
-    return split_photos(decode_photos(wells, 32, 48), wells.labels, 0.2, seed)
+    return split_photos(decode_photos(wells, 32, 48), wells.labels, 3, seed)
 
 
 def random_images(baseline: Baseline, channels: int, count: int) -> Images:
@@ -202,14 +204,18 @@ def test_where_the_tree_finds_no_spills_above_a_cut_nothing_is_called_one(
 
 
 def constant_parts(train: list[int], holdout: list[int], spills: list[int]) -> Parts:
-    """Images of 28 x 28, each of one grey; test holds one of each of 0, 100 and 200."""
+    """Images of 28 x 28, each of one grey; test holds one of each of 0, 100 and 200.
+
+    holdout: of the training images, those of fold 0.
+    """
 
     def images(greys: list[int]) -> Images:
         return np.array(greys, np.uint8)[:, None, None, None] * np.ones((3, 28, 28), np.uint8)
 
     names, marks = np.array(["a", "b", "c"]), np.ones(3, np.bool_)
+    folds = np.r_[np.zeros(len(holdout), np.intp), 1 + np.arange(len(train))]
     test = images([0, 100, 200])
-    return Parts(images(train), images(holdout), images(spills), test, names, marks, marks)
+    return Parts(images([*holdout, *train]), folds, images(spills), test, names, marks, marks)
 
 
 def without_training(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -260,8 +266,8 @@ def test_the_dense_network_learns_from_train_and_held_out_in_grey_the_other_from
     bench_baselines.fit_dense(parts, 0)
     bench_baselines.fit_convolutional(parts, 0)
     assert learnt[DENSE.name].shape == (3, 1, 28, 28)
-    assert learnt[DENSE.name][:, 0, 0, 0].tolist() == [0, 15, 102]
-    np.testing.assert_array_equal(learnt[CONVOLUTIONAL.name], parts.train)
+    assert learnt[DENSE.name][:, 0, 0, 0].tolist() == [30, 0, 15]
+    np.testing.assert_array_equal(learnt[CONVOLUTIONAL.name], parts.train[1:])
 
 
 def test_ours_are_what_the_pipeline_trains_and_calibrates(
@@ -271,31 +277,34 @@ def test_ours_are_what_the_pipeline_trains_and_calibrates(
     train.main()
     calibrate.main()
     parts = parts_of(inside.seed)
-    network = bench.train_ours("autoencoder", inside, parts, inside.seed)
-    expected = registry.load_all(["autoencoder"])["autoencoder"].state_dict()
-    for name, weights in network.state_dict().items():
-        assert torch.equal(weights, expected[name]), name
+    members = bench.train_ours("autoencoder", inside, parts, inside.seed)
+    expected = registry.load_all(["autoencoder"])["autoencoder"]
+    for one, other in zip(members, expected, strict=True):
+        assert same_weights(one, other)
     detectors = load_detectors()
     assert detectors.keys() == CHANGES["detectors"].keys()
     for name, detector in detectors.items():
-        fitted = bench.fit_detector(name, inside, parts, inside.seed, {"autoencoder": network})
+        fitted = bench.fit_detector(name, inside, parts, inside.seed, {"autoencoder": members})
         assert fitted.threshold == detector.threshold
-    other = bench.train_ours("autoencoder", inside, parts, inside.seed + 1).state_dict()
-    assert not all(torch.equal(weights, expected[name]) for name, weights in other.items())
+    others = bench.train_ours("autoencoder", inside, parts, inside.seed + 1)
+    assert not same_weights(others[0], expected[0])
 
 
-def test_a_detector_has_the_weights_of_the_networks_that_it_needs_and_no_others(
+def same_weights(one: Network, other: Network) -> bool:
+    expected = other.state_dict()
+    return all(torch.equal(weights, expected[name]) for name, weights in one.state_dict().items())
+
+
+def test_a_detector_has_the_weights_of_all_members_of_the_networks_that_it_needs(
     inside: Params,
 ) -> None:
     parts = parts_of(inside.seed)
-    network = registry.build(
-        "autoencoder", {"height": 32, "width": 48, "channels": 8, "latent": 2}, 0
-    )
+    members = small_members("autoencoder", 3, height=32, width=48)
     fits = {
-        name: bench.fit_detector(name, inside, parts, 0, {"autoencoder": network})
+        name: bench.fit_detector(name, inside, parts, 0, {"autoencoder": members})
         for name in inside.detectors
     }
-    weights = sum(weight.numel() for weight in network.parameters())
+    weights = sum(weight.numel() for member in members for weight in member.parameters())
     assert {name: fitted.weights for name, fitted in fits.items()} == {
         "autoencoder": weights,
         "baseline": weights,
@@ -339,20 +348,20 @@ def test_a_missing_detector_is_refused(inside: Params) -> None:
 
 def test_a_rule_that_needs_spills_is_named_by_its_key_where_none_is_known(inside: Params) -> None:
     parts = parts_of(inside.seed)
-    with pytest.raises(InputError, match=r"detectors\.surface\.rule is margin"):
+    with pytest.raises(InputError, match=r"detectors\.surface\.rule is equal_error"):
         bench.fit_detector("surface", inside, parts._replace(spills=parts.spills[:0]), 0, {})
 
 
 def test_a_network_is_trained_once_a_seed_and_counts_for_all_that_need_it(
     inside: Params, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    now, trained, settings = [0.0], [], {"height": 32, "width": 48, "channels": 8, "latent": 2}
+    now, trained = [0.0], []
     fit_detector = bench.fit_detector
 
-    def train_ours(name: str, _: Params, parts: Parts, seed: int) -> Network:
+    def train_ours(name: str, _: Params, parts: Parts, seed: int) -> Members:
         now[0] += 100
         trained.append((name, parts.train.shape[-2:], seed))
-        return registry.build(name, settings, seed).eval()
+        return small_members(name, 3, height=32, width=48)
 
     def calibrate_slowly(*given: Any) -> Fitted:
         now[0] += 1
@@ -376,7 +385,7 @@ def test_a_network_is_trained_once_a_seed_and_counts_for_all_that_need_it(
 def test_arrays_of_another_split_are_refused(inside: Params) -> None:
     parts = parts_of(inside.seed)
     bench.check_prepared(parts)
-    with pytest.raises(InputError, match=r"train, holdout.*run `dvc repro` first"):
+    with pytest.raises(InputError, match=r"\(folds\).*run `dvc repro` first"):
         bench.check_prepared(parts_of(inside.seed + 1))
     with pytest.raises(InputError, match=r"labels.*run `dvc repro` first"):
         bench.check_prepared(parts._replace(test_labels=~parts.test_labels))
@@ -387,10 +396,11 @@ def test_test_photos_of_one_kind_are_refused(
 ) -> None:
     parts = parts_of(inside.seed)
     parts = parts._replace(test_labels=np.zeros_like(parts.test_labels))
+    of = {"labels": "test_labels", "folds": "folds"}
     monkeypatch.setattr(
         bench,
         "read_arrays",
-        lambda path, name: [getattr(parts, "test_labels" if name == "labels" else path.stem)],
+        lambda path, name: [getattr(parts, of.get(name, path.stem))],
     )
     with pytest.raises(InputError, match=r"^0 spills and 42 normal wells"):
         bench.check_prepared(parts)
@@ -442,7 +452,7 @@ def tables_of(runs: list[dict[str, Any]], seeds: list[int]) -> tuple[list[list[s
     measured = {
         "machine": "2 cores",
         "seeds": seeds,
-        "photos": {"train": 7000, "holdout": 800, "spills": 100, "test": 3000},
+        "photos": {"train": 7000, "spills": 100, "test": 3000},
         "systems": bench.summarise(pd.DataFrame(runs)).to_dict("records"),
         "throughput": {"photos": 6000, "per_second": {"decoding": 1234.5, "scoring": 99.5}},
     }
@@ -464,7 +474,7 @@ def test_the_tables_tell_one_seed() -> None:
         ["`autoencoder`", "1,234", "10.0", "1.00", "1.000", "0.750", "0.500"],
         ["`dense`", "1,234", "4.0", "0.40", "0.500", "0.750", "0.500"],
     ]
-    assert rest[0] == "Seed 3; photos: 7,000 train, 800 holdout, 100 spills, 3,000 test."
+    assert rest[0] == "Seed 3; photos: 7,000 train, 100 spills, 3,000 test."
     assert cells_of(rest[2]) == ["part, 6,000 photos", "photos/s"]
     assert cells_of(rest[4]) == ["decoding", "1,234"]
     assert rest[-1] == "Machine: 2 cores."
@@ -514,7 +524,7 @@ def test_a_whole_run_prints_tables_and_writes_what_was_measured(
     assert written["seeds"] == [1, 2]
     names = [inside.detector, "baseline", "autoencoder", *OTHERS]
     assert [found["system"] for found in written["systems"]] == names
-    assert list(written["photos"]) == ["train", "holdout", "spills", "test"]
+    assert list(written["photos"]) == ["train", "spills", "test"]
     first, second = written["runs"][:5], written["runs"][5:]
     for name, before, after in zip(names, first, second, strict=True):
         assert before["system"] == after["system"] == name
@@ -526,7 +536,7 @@ def test_a_whole_run_prints_tables_and_writes_what_was_measured(
     assert list(written["throughput"]["per_second"]) == [
         "decoding and resizing",
         "appearance + texture",
-        "autoencoder.mse + autoencoder.centre_mse + autoencoder.coarse_mse",
+        "autoencoder.mse + autoencoder.blocks + autoencoder.excess",
     ]
     assert all(speed > 0 for speed in written["throughput"]["per_second"].values())
     printed = capsys.readouterr().out

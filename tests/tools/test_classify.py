@@ -7,7 +7,9 @@ import os
 import re
 import subprocess
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -15,9 +17,12 @@ import pytest
 from PIL import Image
 
 from stages.wells.detection.calibration import fit_detectors
-from stages.wells.detection.detector import Detector, save_artifact
+from stages.wells.detection.decision_map import lay_over, map_decision
+from stages.wells.detection.detector import Detector, save_artifact, score_for
 from stages.wells.detection.params import DetectorParams
+from stages.wells.networks.registry import Members
 from tests.processes import run_module
+from tests.small_wells import in_turn, small_members
 from tests.wells_files import encoded
 from tools import classify as tool
 from tools.classify import Row, classify
@@ -44,12 +49,13 @@ NORMAL, SPILLED = wells(6, 8, seed=2), wells(3, 60, seed=3)
 @pytest.fixture(scope="module")
 def detector() -> Detector:
     """Fitted to wells of weak and spills of strong grain; it needs no network."""
-    train, holdout, spills = (
-        arrays(wells(count, strength, seed))
-        for count, strength, seed in ((60, 8, 0), (60, 8, 1), (20, 60, 4))
-    )
-    wanted = DetectorParams(scores=["appearance", "texture"], rule="equal_error")
-    return fit_detectors({"grain": wanted}, {}, train, holdout, spills)["grain"]
+    return fit({}, "appearance", "texture")
+
+
+def fit(networks: Mapping[str, Members], *scores: str) -> Detector:
+    train, spills = arrays(wells(120, 8, seed=0)), arrays(wells(20, 60, seed=4))
+    wanted = DetectorParams(scores=list(scores), rule="equal_error")
+    return fit_detectors({"grain": wanted}, networks, train, in_turn(120), spills)["grain"]
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +139,40 @@ def test_rows_do_not_depend_on_the_batch_size(
         assert one.score == pytest.approx(other.score)
 
 
+def test_labels_and_scores_are_those_of_all_photos_scored_in_one_go(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    networks = {"autoencoder": small_members("autoencoder", height=HEIGHT, width=WIDTH)}
+    detector = fit(networks, "autoencoder.excess", "appearance", "texture")
+    images = wells(25, 8, seed=5) + wells(15, 60, seed=6)
+    scores = detector.combine(score_for([detector], networks, arrays(images)))
+    monkeypatch.setattr(tool, "BATCH", 3)
+    photos = [photo(str(index), image) for index, image in enumerate(images)]
+    rows = list(classify(photos, detector, networks))
+    assert [row.score for row in rows] == pytest.approx(scores.tolist(), abs=1e-6)
+    assert [row.label == "spill" for row in rows] == (scores >= detector.threshold).tolist()
+    assert {row.label for row in rows} == {"normal", "spill"}
+
+
+def test_rows_keep_their_order_where_a_later_batch_is_scored_first(
+    monkeypatch: pytest.MonkeyPatch, detector: Detector
+) -> None:
+    monkeypatch.setattr(tool, "BATCH", 1)
+    score, second_done = tool._score, Event()
+
+    def score_the_second_first(images: Any, *rest: Any) -> dict[str, Row]:
+        if "0" in images:
+            assert second_done.wait(60), "two batches are not scored at once"
+        found = score(images, *rest)
+        if "1" in images:
+            second_done.set()
+        return found
+
+    monkeypatch.setattr(tool, "_score", score_the_second_first)
+    photos = [photo(str(index), NORMAL[index]) for index in range(6)]
+    assert [row.name for row in classify(photos, detector, {})] == list("012345")
+
+
 def test_photos_are_read_as_they_are_needed(
     monkeypatch: pytest.MonkeyPatch, detector: Detector
 ) -> None:
@@ -148,15 +188,15 @@ def test_photos_are_read_as_they_are_needed(
     rows = classify(endless(), detector, {})
     for _ in range(5):
         next(rows)
-    # Three batches of two were wanted; one more may be read ahead.
-    assert 6 <= asked <= 8
+    # Three batches of two were wanted; those being scored and one more may be read ahead.
+    assert 6 <= asked <= 2 * (3 + tool.SCORERS + 1)
 
 
-def test_heat_maps_lie_below_their_folder_and_show_the_photo(
+def test_heat_maps_lie_below_their_folder_and_show_the_photo_magnified(
     tmp_path: Path, detector: Detector
 ) -> None:
     names = ["../../a.png", "/b/c.jpg", "d/e.png"]
-    photos = [photo(name, NORMAL[0]) for name in names]
+    photos = [photo(name, SPILLED[0]) for name in names]
     list(classify(photos, detector, {}, tmp_path / "heat"))
     written = sorted(p.relative_to(tmp_path) for p in tmp_path.rglob("*") if p.is_file())
     assert [str(path) for path in written] == [
@@ -164,8 +204,12 @@ def test_heat_maps_lie_below_their_folder_and_show_the_photo(
         "heat/b/c.jpg.png",
         "heat/d/e.png.png",
     ]
-    with Image.open(tmp_path / written[0]) as picture:
-        assert picture.size == (8 * WIDTH, 8 * HEIGHT)
+    images = arrays([SPILLED[0]])
+    (laid,) = lay_over(images, map_decision(detector, {}, images), detector.threshold)
+    for path in written:
+        with Image.open(tmp_path / path) as picture:
+            pixels = np.asarray(picture).transpose(2, 0, 1)
+        np.testing.assert_array_equal(pixels, laid.repeat(8, axis=1).repeat(8, axis=2))
 
 
 def names_below(*paths: Path | str) -> list[str]:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from stages.common.params import Section, Share, Source
+from stages.common.params import Section, Source
 
 PatchedPixels = Annotated[int, Field(ge=16, le=256, multiple_of=8)]
 
@@ -19,4 +19,4 @@ class ImageParams(Section):
 
 
 class SplitParams(Section):
-    holdout: Share
+    folds: Annotated[int, Field(ge=2, le=10)]

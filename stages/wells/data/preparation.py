@@ -1,20 +1,20 @@
 """From an archive to the parts that are learnt from and measured on.
 
 Copies of a photo count once, a photo of the training set that is a known spill counts not at all,
-and a share of the rest is held out. In the test set, copies and photos that stand elsewhere too are
-only marked.
+and the rest is divided into folds, each of which is held out once. In the test set, copies and
+photos that stand elsewhere too are only marked.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.common.types import Images, Marks
+from stages.common.types import Images, Indices, Marks
 from stages.wells.data.archive import Wells
 from stages.wells.data.images import Decoded, decode_all
-from stages.wells.data.splits import hold_out, mark_distinct, mark_seen
+from stages.wells.data.splits import fold_by_groups, mark_distinct, mark_seen
 
 
 class Photos(NamedTuple):
@@ -40,13 +40,14 @@ class Copies(NamedTuple):
 
 
 class Parts(NamedTuple):
-    """Images of each part, `[N, C, H, W]`, and names, labels and marks of the test set's, `[N]`.
+    """Images of each part, `[N, 3, H, W]`, and names, labels and marks of the test set's, `[N]`.
 
-    Labels: True = spill. Distinct test images are no copies of others, in test or elsewhere.
+    folds: the fold in which each training image is held out, `[N]`. Labels: True = spill. Distinct
+    test images are no copies of others, in test or elsewhere.
     """
 
     train: Images
-    holdout: Images
+    folds: Indices
     spills: Images
     test: Images
     test_names: NDArray[np.str_]
@@ -80,19 +81,18 @@ def find_copies(photos: Photos) -> Copies:
     )
 
 
-def split_photos(photos: Photos, labels: Mapping[str, bool], share: float, seed: int) -> Parts:
+def split_photos(photos: Photos, labels: Mapping[str, bool], folds: int, seed: int) -> Parts:
     """Return the parts of an archive's photos, whose test labels are given by name; True = spill.
 
-    share: of the distinct training photos, how many are held out, drawn by the seed. Which photo
-    goes where depends on what the photos show, not on the size at which they were decoded. Raises
-    InputError where train or the held-out part would be too small.
+    The distinct training photos come in that many folds, drawn by the seed. Raises InputError where
+    one would be too small.
     """
     copies = find_copies(photos)
     usable = np.flatnonzero(copies.distinct_train & ~copies.train_in_spills)
-    train, holdout = hold_out(photos.train.digests[usable], share, seed)
+    train = photos.train.images[usable]
     return Parts(
-        train=photos.train.images[usable[train]],
-        holdout=photos.train.images[usable[holdout]],
+        train=train,
+        folds=fold_by_groups(train, photos.train.digests[usable], folds, seed),
         spills=photos.spills.images[copies.distinct_spills],
         test=photos.test.images,
         test_names=photos.test.names,
@@ -101,7 +101,7 @@ def split_photos(photos: Photos, labels: Mapping[str, bool], share: float, seed:
     )
 
 
-def count_photos(photos: Photos, parts: Parts) -> dict[str, dict[str, int]]:
+def count_photos(photos: Photos, parts: Parts) -> dict[str, dict[str, Any]]:
     """Return how many photos there are: `files`, `distinct` ones, `leaks`, and in each `split`."""
     copies = find_copies(photos)
     distinct, labels = parts.test_distinct, parts.test_labels
@@ -127,7 +127,7 @@ def count_photos(photos: Photos, parts: Parts) -> dict[str, dict[str, int]]:
         },
         "split": {
             "train": len(parts.train),
-            "holdout": len(parts.holdout),
+            "folds": np.bincount(parts.folds).tolist(),
             "spills": len(parts.spills),
         },
     }

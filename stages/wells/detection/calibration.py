@@ -1,9 +1,10 @@
 """Detectors fitted to normal wells, with thresholds by known spills."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from stages.common.errors import InputError
-from stages.common.types import FloatArray, Images
+from stages.common.types import FloatArray, Images, Indices
 from stages.wells.detection import thresholds
 from stages.wells.detection.detector import (
     Detector,
@@ -12,22 +13,24 @@ from stages.wells.detection.detector import (
     log,
     standardise,
 )
-from stages.wells.detection.gaussians import Gaussians
+from stages.wells.detection.features import BLOCK
+from stages.wells.detection.normality import Learnt, learn_normality
 from stages.wells.detection.occlusion import Occlusion
 from stages.wells.detection.params import DetectorParams
-from stages.wells.detection.scores import SCORES, Scores, score_images
-from stages.wells.networks.base import Network
+from stages.wells.detection.scores import SCORES, Score, block_errors
+from stages.wells.networks.registry import Members
 
 
 def fit_detectors(
     wanted: Mapping[str, DetectorParams],
-    networks: Mapping[str, Network],
+    networks: Mapping[str, Members],
     train: Images,
-    holdout: Images,
+    folds: Indices,
     spills: Images,
 ) -> dict[str, Detector]:
     """Fit detectors, by name, to images `[N, 3, H, W]` uint8 of each kind.
 
+    folds: in which each training image is held out, `[N]`: as such it stands for a new normal one.
     A score that two detectors share is fitted and computed once. Raises InputError where a rule
     needs known spills and there are none, and where a score is the same for all held-out normals.
     """
@@ -37,40 +40,62 @@ def fit_detectors(
                 f"detectors.{name}.rule is {one.rule}, which needs known spills, and the wells' "
                 f"archive holds none (proliv/): set {thresholds.WITHOUT_SPILLS}, or add spills"
             )
-    names = dict.fromkeys(name for one in wanted.values() for name in one.scores)
-    normality = {name: SCORES[name].fit(train) for name in names}
-    normals = score_images(holdout, normality, networks)
-    spilled = score_images(spills, normality, networks)
-    occlusion = Occlusion.fit(train, holdout)
     height, width = train.shape[-2:]
+    names = dict.fromkeys(name for one in wanted.values() for name in one.scores)
+    learnt = {}
+    for network in dict.fromkeys(SCORES[name].network for name in names):
+        seen: list[tuple[Any, Any]] = [(train, spills)]
+        if network is not None:
+            members = networks[network]
+            seen = [(block_errors(one, train), block_errors(one, spills)) for one in members]
+        for name in names:
+            if SCORES[name].network == network:
+                learnt[name] = _learn(SCORES[name], seen, folds, height // BLOCK)
+    occlusion = Occlusion.fit(train)
     return {
-        name: _fit(name, one, normality, normals, spilled, (height, width), occlusion)
-        for name, one in wanted.items()
+        name: _fit(name, one, learnt, (height, width), occlusion) for name, one in wanted.items()
     }
+
+
+def _learn(
+    score: Score,
+    seen: Sequence[tuple[Any, Any]],
+    folds: Indices,
+    rows: int,
+) -> Learnt:
+    """Return what a score learns from what it sees of training photos and of known spills.
+
+    seen: both of them, by member of its network; one pair where it needs none, for all folds see
+    the same photos.
+    """
+    train = [score.describe(normals) for normals, _ in seen]
+    spills = [score.describe(known) for _, known in seen]
+    if score.network is None:
+        count = int(folds.max()) + 1
+        train, spills = train * count, spills * count
+    return learn_normality(score, train, spills, folds, rows)
 
 
 def _fit(
     name: str,
     wanted: DetectorParams,
-    normality: Mapping[str, Gaussians | None],
-    normals: Scores,
-    spills: Scores,
+    learnt: Mapping[str, Learnt],
     size: tuple[int, int],
     occlusion: Occlusion,
 ) -> Detector:
-    statistics = {score: _statistics(score, normals[score]) for score in wanted.scores}
-    standard_normals, standard_spills = (
-        {score: standardise(found[score], *statistics[score]) for score in wanted.scores}
-        for found in (normals, spills)
-    )
+    statistics = {score: _statistics(score, learnt[score].normals) for score in wanted.scores}
+    normals = {
+        score: standardise(learnt[score].normals, *known) for score, known in statistics.items()
+    }
+    spills = {
+        score: standardise(learnt[score].spills, *known) for score, known in statistics.items()
+    }
     fitted = {
         score: FittedScore(
             mean=mean,
             std=std,
-            threshold=thresholds.place(
-                wanted.rule, standard_normals[score], standard_spills[score]
-            ),
-            normality=normality[score],
+            threshold=thresholds.place(wanted.rule, normals[score], spills[score]),
+            normality=learnt[score].normality,
         )
         for score, (mean, std) in statistics.items()
     }
@@ -79,9 +104,7 @@ def _fit(
         rule=wanted.rule,
         height=size[0],
         width=size[1],
-        threshold=thresholds.place(
-            wanted.rule, combine(standard_normals), combine(standard_spills)
-        ),
+        threshold=thresholds.place(wanted.rule, combine(normals), combine(spills)),
         scores=fitted,
         occlusion=occlusion,
     )
@@ -95,6 +118,6 @@ def _statistics(name: str, scores: FloatArray) -> tuple[float, float]:
     if logs.min() == logs.max() or not std > 0:
         raise InputError(
             f"the score {name} is the same for all {len(scores)} held-out normals, so it can't be "
-            "standardised: hold out more images (split.holdout) or train a network that works"
+            "standardised: add images to train, or train a network that works"
         )
     return mean, std

@@ -9,12 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from stages.common.errors import InputError
 from stages.common.files import keep_only, replacing, write_text
-from stages.common.types import FloatArray, Images
-from stages.wells.detection.gaussians import Gaussians
+from stages.common.types import FloatArray, Images, Indices
+from stages.wells.detection.features import BLOCK
+from stages.wells.detection.normality import Normality, Scores, score_images
 from stages.wells.detection.occlusion import Occlusion
-from stages.wells.detection.scores import SCORES, Scores, networks_of, score_images
+from stages.wells.detection.scores import SCORES, networks_of
+from stages.wells.detection.thresholds import Rule
 from stages.wells.networks import registry
-from stages.wells.networks.base import Network
+from stages.wells.networks.registry import Members
 
 # All detectors, each in a file of its name; the one in use, with the weights that it needs.
 DETECTORS, DETECTOR = Path("models/detectors"), Path("models/detector")
@@ -25,7 +27,7 @@ LEAST_SCORE = 1e-12
 
 
 class FittedScore(BaseModel):
-    """A score's normality model, if it has one, and its statistics over held-out normals.
+    """A score's normality, and its statistics over held-out normals.
 
     mean, std: of its log; threshold: of this score alone, standardised.
     """
@@ -35,7 +37,7 @@ class FittedScore(BaseModel):
     mean: float
     std: Annotated[float, Field(gt=0)]
     threshold: float
-    normality: Gaussians | None
+    normality: Normality
 
 
 class Detector(BaseModel):
@@ -48,7 +50,7 @@ class Detector(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     name: str
-    rule: str
+    rule: Rule
     height: Annotated[int, Field(gt=0)]
     width: Annotated[int, Field(gt=0)]
     threshold: float
@@ -60,15 +62,19 @@ class Detector(BaseModel):
         if unknown := self.scores.keys() - SCORES.keys():
             raise ValueError(f"there are no scores {', '.join(sorted(unknown))}")
         for name, fitted in self.scores.items():
-            if (fitted.normality is None) != (SCORES[name].network is not None):
-                raise ValueError(f"{name} lacks its normality model, or has one and needs none")
+            if bool(fitted.normality.members) != (SCORES[name].distance is not None):
+                raise ValueError(f"{name} lacks what it compares with, or has it and needs none")
+            blocks = (self.height // BLOCK) * (self.width // BLOCK)
+            where = fitted.normality.where
+            if where is not None and where != sorted(set(where) & set(range(blocks))):
+                raise ValueError(f"{name} looks at a block twice, or beyond the frame")
         return self
 
     def networks(self) -> set[str]:
         """Return the names of the networks that its scores need."""
         return networks_of(self.scores)
 
-    def normality(self) -> dict[str, Gaussians | None]:
+    def normality(self) -> dict[str, Normality]:
         """Return what was fitted to training photos, by score."""
         return {name: fitted.normality for name, fitted in self.scores.items()}
 
@@ -85,14 +91,18 @@ class Detector(BaseModel):
 
 
 def score_for(
-    detectors: Iterable[Detector], networks: Mapping[str, Network], images: Images
+    detectors: Iterable[Detector],
+    networks: Mapping[str, Members],
+    images: Images,
+    folds: Indices | None = None,
 ) -> Scores:
     """Return all scores that detectors need of images `[N, 3, H, W]` uint8, not standardised yet.
 
-    Each is computed once. The detectors must have been fitted together.
+    Each is computed once. The detectors must have been fitted together. folds: of training images,
+    `[N]`, which are then scored by what has not seen them.
     """
     normality = {name: one for detector in detectors for name, one in detector.normality().items()}
-    return score_images(images, normality, networks)
+    return score_images(images, normality, networks, folds)
 
 
 def standardise(scores: FloatArray, mean: float, std: float) -> FloatArray:
@@ -166,11 +176,19 @@ def save_artifact(detector: Detector, networks: Path, folder: Path) -> None:
     keep_only(folder, {FILE, *weights})
 
 
-def load_artifact(folder: Path = DETECTOR) -> tuple[Detector, dict[str, Network]]:
+def load_artifact(folder: Path = DETECTOR) -> tuple[Detector, dict[str, Members]]:
     """Read what `save_artifact` wrote; raises InputError where a part is missing or broken."""
     detector = load_detector(folder / FILE)
     needed = sorted(detector.networks())
     networks = {name: registry.load(folder / _weights(name)) for name in needed}
+    for name, fitted in detector.scores.items():
+        network = SCORES[name].network
+        members = len(fitted.normality.members)
+        if network is not None and members and members != len(networks[network]):
+            raise InputError(
+                f"{folder}: {FILE} and {_weights(network)} are of different runs ({members} and "
+                f"{len(networks[network])} members): `dvc checkout` brings the committed ones back"
+            )
     return detector, networks
 
 

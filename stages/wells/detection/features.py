@@ -28,16 +28,17 @@ Pixels = TypeVar("Pixels", Colours, FloatArray, Marks)
 def describe_appearance(images: Images) -> Features:
     """Describe the middle as a whole, `[N, 1, 6]`.
 
-    Its median colour relative to the frame's (3), its median red minus blue, the log of its median
-    horizontal gradient, its median deviation from the median colour. Medians, so that a thing that
-    covers less than half of it changes little.
+    Its mean colour relative to the frame's (3), its mean red minus blue, the log of its mean
+    horizontal gradient, its mean absolute deviation from the mean colour. Means: medians, which a
+    thing that covers less than half changes little, took three times as long and found fewer of the
+    drawn empty wells.
     """
     colours = _colours(images)
     rows, columns = middle(*images.shape[-2:])
     inside = colours[:, :, rows, columns]
-    colour, frame = np.median(inside, axis=(2, 3)), np.median(colours, axis=(2, 3))
-    gradient = np.median(_gradients(colours)[1][:, rows, columns], axis=(1, 2))
-    deviation = np.median(np.abs(inside - colour[:, :, None, None]), axis=(1, 2, 3))
+    colour, frame = inside.mean((2, 3)), colours.mean((2, 3))
+    gradient = _gradients(images, rows, columns)[1].mean((1, 2))
+    deviation = np.abs(inside - colour[:, :, None, None]).mean((1, 2, 3))
     features = np.column_stack(
         [colour - frame, colour[:, 0] - colour[:, 2], np.log(gradient + FLAT), deviation]
     )
@@ -49,13 +50,12 @@ def describe_texture(images: Images) -> Features:
 
     Logs of the deviation of its colours, of its mean horizontal and mean vertical gradient.
     """
-    colours = _colours(images)
     rows, columns = middle(*images.shape[-2:])
-    vertical, horizontal = _gradients(colours)
+    vertical, horizontal = _gradients(images, rows, columns)
     features = [
-        _deviation(colours[:, :, rows, columns]),
-        in_blocks(horizontal[:, rows, columns]).mean((2, 4)),
-        in_blocks(vertical[:, rows, columns]).mean((2, 4)),
+        _deviation(_colours(images[:, :, rows, columns])),
+        in_blocks(horizontal).mean((2, 4)),
+        in_blocks(vertical).mean((2, 4)),
     ]
     return _by_block(np.stack([np.log(feature + FLAT) for feature in features], axis=-1))
 
@@ -65,9 +65,8 @@ def describe_sides(images: Images) -> Features:
 
     Its mean colour (3) and the log of its deviation.
     """
-    colours = _colours(images)
-    width = BLOCK * max(1, round(SIDE * colours.shape[-1] / BLOCK))
-    edges = np.concatenate([colours[..., :width], colours[..., -width:]], axis=-1)
+    width = BLOCK * max(1, round(SIDE * images.shape[-1] / BLOCK))
+    edges = _colours(np.concatenate([images[..., :width], images[..., -width:]], axis=-1))
     means = in_blocks(edges).mean((3, 5)).transpose(0, 2, 3, 1)
     deviation = np.log(_deviation(edges) + FLAT)
     return _by_block(np.concatenate([means, deviation[..., None]], axis=-1))
@@ -94,13 +93,17 @@ def _colours(images: Images) -> Colours:
     return images.astype(np.float32) / np.float32(255)
 
 
-def _gradients(colours: Colours) -> tuple[Colours, Colours]:
-    """Return absolute vertical and horizontal differences of the grey image, `[N, H, W]` each."""
-    grey: Colours = colours.mean(axis=1)
-    return (
-        np.abs(np.diff(grey, axis=1, prepend=grey[:, :1])),
-        np.abs(np.diff(grey, axis=2, prepend=grey[:, :, :1])),
-    )
+def _gradients(images: Images, rows: slice, columns: slice) -> tuple[Colours, Colours]:
+    """Return absolute vertical and horizontal differences of the grey images there.
+
+    `[N, h, w]` each; from the pixel before, or 0 at the frame's edge.
+    """
+    top, left = max(0, rows.start - 1), max(0, columns.start - 1)
+    grey: Colours = _colours(images[:, :, top : rows.stop, left : columns.stop]).mean(axis=1)
+    vertical = np.abs(np.diff(grey, axis=1, prepend=grey[:, :1]))
+    horizontal = np.abs(np.diff(grey, axis=2, prepend=grey[:, :, :1]))
+    here = (slice(None), slice(rows.start - top, None), slice(columns.start - left, None))
+    return vertical[here], horizontal[here]
 
 
 def _deviation(colours: Colours) -> Colours:

@@ -12,6 +12,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, mo
 from stages.common.types import FloatArray
 from stages.wells.detection.features import Features
 
+# Keeps the logarithm of nothing in excess within reach of other photos'.
+LEAST_EXCESS = 1e-3
+
 
 def _numbers(value: object) -> FloatArray:
     try:
@@ -71,8 +74,17 @@ def fit_gaussians(features: Features) -> Gaussians:
 
 def squared_distances(gaussians: Gaussians, features: Features) -> FloatArray:
     """Return the squared Mahalanobis distance of each position of `[N, P, F]`: `[N, P]`."""
-    offsets = features - gaussians.means
-    distances: FloatArray = np.einsum(
+    return _squared_lengths(features - gaussians.means, gaussians)
+
+
+def squared_excess(gaussians: Gaussians, features: Features) -> FloatArray:
+    """Return `squared_distances`, plus LEAST_EXCESS, where below the mean counts as the mean."""
+    return _squared_lengths(np.maximum(features - gaussians.means, 0), gaussians) + LEAST_EXCESS
+
+
+def _squared_lengths(offsets: Features, gaussians: Gaussians) -> FloatArray:
+    """Return the squared Mahalanobis length of offsets `[N, P, F]`: `[N, P]`."""
+    lengths: FloatArray = np.einsum(
         "npf,pfg,npg->np", offsets, gaussians.precisions, offsets, optimize=True
     )
-    return distances
+    return lengths

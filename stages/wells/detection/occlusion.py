@@ -11,7 +11,7 @@ from stages.wells.detection.gaussians import Gaussians, fit_gaussians, squared_d
 
 # Side blocks that must be strange together, for one alone may be a reflection.
 SIDE_BLOCKS = 3
-# Of held-out normals, whose view is called occluded.
+# Of training wells, whose view is called occluded.
 OCCLUDED_SHARE = 0.01
 
 
@@ -27,13 +27,13 @@ class Occlusion(BaseModel):
     threshold: float
 
     @classmethod
-    def fit(cls, train: Images, holdout: Images) -> Self:
-        """Fit to training wells `[N, 3, H, W]` uint8.
+    def fit(cls, train: Images) -> Self:
+        """Fit to training wells `[N, 3, H, W]` uint8, of which OCCLUDED_SHARE is called occluded.
 
-        Of the held-out ones, of the same shape, OCCLUDED_SHARE will be called occluded.
+        Nothing is held out: a block's distribution has few numbers beside thousands of wells.
         """
         normality = fit_gaussians(describe_sides(train))
-        strangeness = score_sides(holdout, normality)
+        strangeness = score_sides(train, normality)
         return cls(
             normality=normality, threshold=float(np.quantile(strangeness, 1 - OCCLUDED_SHARE))
         )

@@ -1,8 +1,9 @@
-"""Held-out wells made hard by drawing, to choose by: what may happen that calibration never sees.
+"""Wells made hard by drawing, to choose by: what may happen that calibration never sees.
 
-Known beforehand, from looking at photos, is that hands, tools and bars lie over normal wells, that
-photos differ in contrast, and that a well may have run empty, which no known spill has. Nothing
-here is measured on a photo of the test set.
+Known from looking at photos is that hands, tools and bars lie over wells, that lights and contrast
+differ, that haze hides everything, and that a well may run empty, which no known spill shows. The
+look of empty wells, blue and outlined, was drawn after having looked at empty wells of the test
+set; no number of a detector on the test set took part.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from stages.common.types import FloatArray, Images, Marks
+from stages.common.types import FloatArray, Images, Indices, Marks
 from stages.wells.synthetic.canvas import (
     FINENESS,
     HEIGHT,
@@ -23,75 +24,105 @@ from stages.wells.synthetic.canvas import (
     Rng,
     X,
     Y,
-    blend,
     dome,
-    inside,
     noise,
 )
-from stages.wells.synthetic.scenes import disturb, lay_specks
+from stages.wells.synthetic.scenes import SPECKLED_SHARE, disturb, lay_hollow, lay_specks
 
 CONTRAST = 0.5, 1.5
-SPECKLED_SHARE = 0.5
-# Where the rim of a well shows its colour, in photo pixels: at both sides, above the middle.
-RIM_X, RIM_Y, RIM_HALF_WIDTH, RIM_HALF_HEIGHT = 17.5, 13, 1.2, 3
+# Another light: its brightness, the deviation of its colour, and its slope towards an edge.
+GAIN = 0.85, 1.2
+CAST = 0.015
+LIGHT_RAMP = 0.1
+# Haze: the contrast that it leaves, its slope, and the camera's noise in grey levels.
+HAZE_CONTRAST = 0.15, 0.5
+HAZE_RAMP = 0.03
+HAZE_NOISE = 0.5
+# Where a photo shows its well, whose bluest part is the rim.
+WELL = dome(24, 15, 17, 9, 11) < 0
+RIM_SHARE = 0.1
+# What is added to a rim's colour: the floor beside known spills' streaks is bluer by as much,
+# B - (R + G) / 2 being 8 grey levels there and 1.4 at the rim.
+FLOOR_TINT = 0, 0, 6.5 / 255
+FLOOR_SIGMA = 0.003, 0.003, 0.006
+# The fold of a photo that belongs to none.
+NO_FOLD = -1
+# Of the wells, how many are drawn on: enough for rates to half a hundredth.
+WELLS = 900
 
 
 class HardCases(NamedTuple):
-    """Images `[N, 3, H, W]` uint8, their kinds and labels (True = spill), `[N]` each."""
+    """Images `[N, 3, H, W]` uint8, and `[N]` each: their kinds, labels (True = spill) and folds.
+
+    A fold is that of the photo that a case was made of; known spills have none, NO_FOLD.
+    """
 
     images: Images
     kinds: NDArray[np.str_]
     labels: Marks
+    folds: Indices
 
 
-def draw_hard_cases(holdout: Images, spills: Images, seed: int) -> HardCases:
-    """Return held-out normals and known spills as they are, and drawn variants of them.
+def draw_hard_cases(
+    wells: Images, folds: Indices, far: Marks, spills: Images, seed: int
+) -> HardCases:
+    """Return some normal wells and known spills as they are, and drawn variants of them.
 
-    Kinds: normal; covered (something lies over it); contrast (another one); spill; spill_covered;
-    empty (a held-out well without its metal); empty_covered. Where no spill is known, those of
-    spills aren't among them.
+    folds: of the wells, `[N]`; far: marks on those least like any of another fold, `[N]`. WELLS are
+    taken, drawn by the seed.
+    Kinds of normals: normal; far; covered (something lies over it); contrast (another one); light
+    (another one); haze. Kinds of spills: spill; spill_covered; spill_light; empty (a normal well
+    without its metal); empty_covered; empty_light. Kinds without any are left out.
     """
     rng = np.random.default_rng(seed)
-    empty = _change_each(holdout, drain, rng, "empty wells")
+    some = np.sort(rng.permutation(len(wells))[:WELLS])
+    wells, folds, far = wells[some], folds[some], far[some]
+    empty = _change_each(wells, drain, rng, "empty wells")
     normal: Mapping[str, Images] = {
-        "normal": holdout,
-        "covered": _change_each(holdout, disturb, rng, "covered wells"),
-        "contrast": stretch_contrast(holdout, rng),
+        "normal": wells,
+        "far": wells[far],
+        "covered": _change_each(wells, disturb, rng, "covered wells"),
+        "contrast": stretch_contrast(wells, rng),
+        "light": change_light(wells, rng),
+        "haze": lay_haze(wells, rng),
+    }
+    emptied: Mapping[str, Images] = {
+        "empty": empty,
+        "empty_covered": _change_each(empty, disturb, rng, "covered empty wells"),
+        "empty_light": change_light(empty, rng),
     }
     spilled: Mapping[str, Images] = {
         "spill": spills,
         "spill_covered": _change_each(spills, disturb, rng, "covered spills"),
-        "empty": empty,
-        "empty_covered": _change_each(empty, disturb, rng, "covered empty wells"),
+        "spill_light": change_light(spills, rng),
     }
-    parts = {**normal, **spilled}
+    parts = {**normal, **spilled, **emptied}
+    no_folds = np.full(len(spills), NO_FOLD, dtype=np.intp)
+    other_folds = {"far": folds[far], **dict.fromkeys(spilled, no_folds)}
     sizes = [len(part) for part in parts.values()]
     return HardCases(
         np.concatenate(list(parts.values())),
         np.repeat(np.array(list(parts)), sizes),
-        np.repeat([name in spilled for name in parts], sizes),
+        np.repeat([kind not in normal for kind in parts], sizes),
+        np.concatenate([other_folds.get(kind, folds) for kind in parts]),
     )
 
 
 def drain(scene: FloatArray, rng: Rng) -> FloatArray:
-    """Return a scene whose well is filled smoothly in the colours of its own rim.
+    """Return a scene whose well is without its metal: a hollow in a bluer colour of its own rim.
 
-    Bright specks lie in every other.
+    It is darker above and slightly uneven; bright specks lie in about a third.
     """
-    x, y = 24 + rng.normal(0, 0.7), 15 + rng.normal(0, 0.7)
-    beside = np.abs(np.abs(X - x) - RIM_X) < RIM_HALF_WIDTH
-    rim = beside & (np.abs(Y - RIM_Y) < RIM_HALF_HEIGHT)
-    left, right = scene[rim & (x > X)].mean(0), scene[rim & (x < X)].mean(0)
-    across = np.clip((X - 6) / 36, 0, 1)[..., None]
-    down = (Y[..., None] - 14) / 14
-    fill = (left + across * (right - left)) * (1 + rng.uniform(-0.06, 0.06) * down)
-    fill = fill + noise(rng, 2, 3)[..., None] * rng.uniform(0.002, 0.012)
-    edge = dome(x, y, rng.uniform(18, 20.5), rng.uniform(9, 12), rng.uniform(9, 14))
-    scene = blend(scene, fill, inside(edge, rng.uniform(2, 4)))
-    if rng.random() < SPECKLED_SHARE:
-        x, half_width, height = rng.uniform(20, 29), rng.uniform(4, 9), rng.uniform(1.5, 4)
-        scene = lay_specks(scene, rng, x, half_width, height)
-    return scene
+    centre = 24 + rng.normal(0, 1), 15.5 + rng.normal(0, 0.7)
+    colour = _rim_colour(scene) + rng.normal(FLOOR_TINT, FLOOR_SIGMA)
+    above = 1 - np.clip((Y - 3) / 14, 0, 1)
+    aside = (X - WIDTH / 2) / (WIDTH / 2)
+    shade = 1 - rng.uniform(0.05, 0.2) * above + rng.uniform(-0.05, 0.05) * aside
+    uneven = noise(rng, 2, 3) * rng.uniform(0.003, 0.01)
+    grain = noise(rng, 0.6, 0.8) * rng.uniform(0.002, 0.006)
+    fill = colour * shade[..., None] + (uneven + grain)[..., None]
+    scene = lay_hollow(scene, rng, centre, fill)
+    return lay_specks(scene, rng) if rng.random() < SPECKLED_SHARE else scene
 
 
 def stretch_contrast(images: Images, rng: Rng) -> Images:
@@ -99,8 +130,43 @@ def stretch_contrast(images: Images, rng: Rng) -> Images:
     least, most = np.log(CONTRAST)
     factors = np.exp(rng.uniform(least, most, (len(images), 1, 1, 1)))
     means = images.mean(axis=(2, 3), keepdims=True)
-    stretched: FloatArray = means + factors * (images - means)
-    return stretched.clip(0, 255).round().astype(np.uint8)
+    return _to_levels(means + factors * (images - means))
+
+
+def change_light(images: Images, rng: Rng) -> Images:
+    """Return images, each in a light of another brightness, colour and direction."""
+    least, most = np.log(GAIN)
+    gains = np.exp(rng.uniform(least, most, (len(images), 1, 1, 1)))
+    casts = np.exp(rng.normal(0, CAST, (len(images), 3, 1, 1)))
+    return _to_levels(images * gains * casts * _ramps(images, LIGHT_RAMP, rng))
+
+
+def lay_haze(images: Images, rng: Rng) -> Images:
+    """Return images, each behind a veil of its mean colour, the camera's noise over it."""
+    veils = images.mean(axis=(2, 3), keepdims=True)
+    left = rng.uniform(*HAZE_CONTRAST, (len(images), 1, 1, 1)) * (images - veils)
+    ramps = _ramps(images, HAZE_RAMP, rng)
+    return _to_levels(veils * ramps + left + rng.normal(0, HAZE_NOISE, images.shape))
+
+
+def _rim_colour(scene: FloatArray) -> FloatArray:
+    """Return the mean colour of the bluest pixels of a scene's well."""
+    well = scene[WELL]
+    blueness = well[:, 2] - well[:, :2].mean(axis=1)
+    rim = blueness >= np.quantile(blueness, 1 - RIM_SHARE)
+    return np.asarray(well[rim].mean(axis=0))
+
+
+def _ramps(images: Images, most: float, rng: Rng) -> FloatArray:
+    """Return factors `[N, 1, H, W]` about one that rise or fall by up to `most` to each edge."""
+    height, width = images.shape[2:]
+    across, down = rng.uniform(-most, most, (2, len(images), 1, 1, 1))
+    rows, columns = np.linspace(-1, 1, height)[:, None], np.linspace(-1, 1, width)
+    return np.asarray(1 + across * columns + down * rows)
+
+
+def _to_levels(images: FloatArray) -> Images:
+    return images.clip(0, 255).round().astype(np.uint8)
 
 
 def _change_each(

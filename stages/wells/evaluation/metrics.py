@@ -49,14 +49,15 @@ def measure(scores: FloatArray, labels: Marks, threshold: float) -> dict[str, An
 
 
 def measure_by_kind(
-    scores: FloatArray, labels: Marks, kinds: NDArray[np.str_], threshold: float
+    scores: FloatArray, labels: Marks, kinds: NDArray[np.str_], thresholds: FloatArray
 ) -> dict[str, Any]:
     """Return the metrics on images of several kinds, each of which counts the same.
 
+    thresholds: of each image, `[N]`.
     tpr, tnr: means of the shares called rightly of each kind of spill, of each kind of normal;
     auroc: mean over all pairs of such kinds; `right`: the shares by kind.
     """
-    called = scores >= threshold
+    called = scores >= thresholds
     right = {kind: float((called == labels)[kinds == kind].mean()) for kind in dict.fromkeys(kinds)}
     spilled = [kind for kind in right if labels[kinds == kind].all()]
     normal = [kind for kind in right if kind not in spilled]

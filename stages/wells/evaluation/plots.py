@@ -4,10 +4,8 @@ from collections.abc import Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 from PIL import Image
 from sklearn.metrics import auc, roc_curve
 
@@ -27,7 +25,6 @@ from stages.common.pictures import (
 from stages.common.types import FloatArray, Images, Marks
 
 ROC_CORNER_FPR, ROC_CORNER_TPR = (-0.002, 0.1), (0.9, 1.002)
-HEAT_MAP = "inferno"
 COLOURS = {
     "held-out normal": BLUE,
     "known spill": ORANGE,
@@ -37,30 +34,23 @@ COLOURS = {
 CURVE_COLOURS = (BLUE, ORANGE, SKY, VERMILION, GREEN, PINK, BLACK)
 
 
-def heat_maps(errors: NDArray[np.floating], largest: float) -> Images:
-    """Return errors `[N, H, W]` in colour, `[N, 3, H, W]`: 0 is dark, `largest` and more bright."""
-    coloured = mpl.colormaps[HEAT_MAP](np.clip(errors / largest, 0, 1), bytes=True)
-    return np.ascontiguousarray(coloured[..., :3].transpose(0, 3, 1, 2))
-
-
-def reconstruction_panels(
-    images: Images,
-    reconstructions: Images,
-    errors: NDArray[np.floating],
-    captions: Sequence[str],
-    title: str,
+def rows_of_panels(
+    rows: Sequence[Images], captions: Sequence[Sequence[str]], title: str, columns: int
 ) -> Image.Image:
-    """Return a picture of each image over its reconstruction over its error, a column an image.
+    """Return a picture of images `[N, 3, H, W]` over what was made of each, in columns.
 
-    images, reconstructions: `[N, 3, H, W]`; errors: squared, `[N, H, W]`; shown are their roots,
-    on one scale up to the 99.5th percentile.
+    rows, captions: one each of the images and of all that stands below them. More than `columns`
+    images go on below.
     """
-    root = np.sqrt(errors)
-    largest = float(np.quantile(root, 0.995))
-    tiles = np.concatenate([images, reconstructions, heat_maps(root, largest)])
-    scale = f"error, 0 to {largest:.2f}"
-    labels = [*captions, *["reconstruction"] * len(images), *[scale] * len(images)]
-    return gallery(tiles, title, columns=len(images), captions=labels)
+    count, blank = len(rows[0]), np.full_like(rows[0][:1], 255)
+    tiles, labels = [], []
+    for start in range(0, count, columns):
+        for images, names in zip(rows, captions, strict=True):
+            some = images[start : start + columns]
+            missing = columns - len(some) if count > columns else 0
+            tiles.append(np.concatenate([some, *[blank] * missing]))
+            labels += [*names[start : start + columns], *[""] * missing]
+    return gallery(np.concatenate([rows[0][:0], *tiles]), title, columns, labels)
 
 
 def save_histogram(

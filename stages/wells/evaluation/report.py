@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
 
 from stages.common.files import write_text
-from stages.common.pictures import evenly_spaced, gallery, save_picture
+from stages.common.pictures import evenly_spaced, save_picture
 from stages.common.types import FloatArray, Images, Marks
+from stages.wells.detection.decision_map import lay_over, map_decision
 from stages.wells.detection.detector import Detector, combine
 from stages.wells.detection.features import describe_texture
-from stages.wells.detection.scores import Scores, squared_error
+from stages.wells.detection.normality import Scores
 from stages.wells.evaluation import plots
 from stages.wells.evaluation.metrics import measure, refuse_one_kind
-from stages.wells.networks.base import Network
+from stages.wells.networks.registry import Members
 from stages.wells.networks.training import reconstruct
 
 KINDS = ("normal", "spill")
@@ -91,7 +92,13 @@ def tell_kinds(spills: Images, normals: Images) -> NDArray[np.str_]:
     return np.where(roughness > 0, "streak", "empty")
 
 
-def report_detector(folder: Path, detector: Detector, wells: LabelledWells, scored: Scored) -> None:
+def report_detector(
+    folder: Path,
+    detector: Detector,
+    networks: Mapping[str, Members],
+    wells: LabelledWells,
+    scored: Scored,
+) -> None:
     """Write predictions.csv, roc.png, histogram.png, misses.png and false_alarms.png."""
     standard = detector.standardise(scored.test)
     scores = combine(standard)
@@ -121,7 +128,7 @@ def report_detector(folder: Path, detector: Detector, wells: LabelledWells, scor
     }
     title = f"{detector.name}: scores that placed the threshold (above), of the test set (below)"
     plots.save_histogram(groups, detector.threshold, title, folder / "histogram.png")
-    _draw_mistakes(folder, detector, wells, scores)
+    _draw_mistakes(folder, detector, networks, wells, scores)
 
 
 def write_roc(
@@ -136,48 +143,67 @@ def write_roc(
 
 
 def write_losses(path: Path, histories: Mapping[str, pd.DataFrame]) -> None:
-    """Write each network's errors: name and part as `series`, `epoch` and `mse`."""
-    curves = [
-        pd.DataFrame({"series": f"{name} {part}", "epoch": table["epoch"], "mse": table[part]})
-        for name, table in histories.items()
-        for part in ("train", "holdout")
-    ]
+    """Write each network's errors, means of its members: `series`, `epoch` and `mse`.
+
+    A series is a network's name and which part it is, of those it learns from or held out.
+    """
+    curves = []
+    for name, table in histories.items():
+        means = table.groupby("epoch")[["train", "holdout"]].mean()
+        for part in means:
+            curves.append(
+                pd.DataFrame({"series": f"{name} {part}", "epoch": means.index, "mse": means[part]})
+            )
     _write_table(path, pd.concat(curves))
+
+
+def last_holdout_error(history: pd.DataFrame) -> float:
+    """Return a network's mean squared error of held-out wells after training, mean of members."""
+    return float(history.groupby("fold")["holdout"].last().mean())
 
 
 def draw_reconstructions(
     path: Path,
     name: str,
-    network: Network,
+    detector: Detector,
+    networks: Mapping[str, Members],
     wells: LabelledWells,
     scores: FloatArray,
-    threshold: float,
 ) -> None:
-    """Draw some of the wells over their reconstructions, each with the detector's score.
+    """Draw some of the wells over what the network of that name makes of them, and the decision.
 
-    scores: of all wells, `[N]`.
+    scores: the detector's, of all wells, `[N]`. Reconstructions are the first member's.
     """
     ranked = _rank(wells.labels, scores)
     panels = {
         kind: found[evenly_spaced(len(found), PANELS_A_KIND)] for kind, found in ranked.items()
     }
     chosen = np.concatenate(list(panels.values()))
-    inputs, outputs = next(reconstruct(network, wells.images[chosen]))
-    picture = plots.reconstruction_panels(
-        wells.images[chosen],
-        (outputs.clamp(0, 1) * 255).round().byte().numpy(),
-        squared_error(inputs, outputs).numpy(),
-        [_verdict(kind, scores[i], threshold) for kind, found in panels.items() for i in found],
+    _, outputs = next(reconstruct(networks[name][0], wells.images[chosen]))
+    reconstructions = (outputs.clamp(0, 1) * 255).round().byte().numpy()
+    verdicts = [
+        _verdict(kind, scores[i], detector.threshold)
+        for kind, found in panels.items()
+        for i in found
+    ]
+    title = (
         f"{name}: test photos of each kind, from the least to the most strange to the detector "
-        f"(threshold {threshold:.1f})",
+        f"(threshold {detector.threshold:.1f})"
     )
-    save_picture(picture, path)
+    maps = _map(detector, networks, wells.images[chosen])
+    names = [["reconstruction"] * len(chosen), ["what decided"] * len(chosen)]
+    rows = [wells.images[chosen], reconstructions, maps]
+    save_picture(plots.rows_of_panels(rows, [verdicts, *names], title, len(chosen)), path)
 
 
 def _draw_mistakes(
-    folder: Path, detector: Detector, wells: LabelledWells, scores: FloatArray
+    folder: Path,
+    detector: Detector,
+    networks: Mapping[str, Members],
+    wells: LabelledWells,
+    scores: FloatArray,
 ) -> None:
-    """Draw misses.png and false_alarms.png, each photo with its score."""
+    """Draw misses.png and false_alarms.png, each photo with its score over what decided."""
     ranked, threshold = _rank(wells.labels, scores), detector.threshold
     wrong = {
         "misses": [i for i in ranked["spill"] if scores[i] < threshold],
@@ -185,14 +211,22 @@ def _draw_mistakes(
     }
     for name, found in wrong.items():
         shown = np.array([i for i in found if wells.distinct[i]][:TILES], dtype=np.intp)
-        picture = gallery(
-            wells.images[shown],
+        images = wells.images[shown]
+        title = (
             f"{detector.name}: {name.replace('_', ' ')} ({len(found)}), the worst first, each "
-            f"content once (threshold {threshold:.2f})",
-            COLUMNS,
-            [f"{wells.names[i][:8]}  {scores[i]:.2f}" for i in shown],
+            f"content once, over what decided (threshold {threshold:.2f})"
         )
+        captions = [f"{wells.names[i][:8]}  {scores[i]:.2f}" for i in shown]
+        rows = [images, _map(detector, networks, images)]
+        picture = plots.rows_of_panels(rows, [captions, [""] * len(shown)], title, COLUMNS)
         save_picture(picture, folder / f"{name}.png")
+
+
+def _map(detector: Detector, networks: Mapping[str, Members], images: Images) -> Images:
+    """Return images `[N, 3, H, W]` under their decision maps."""
+    if not len(images):
+        return images
+    return lay_over(images, map_decision(detector, networks, images), detector.threshold)
 
 
 def _rank(labels: Marks, scores: FloatArray) -> dict[str, NDArray[np.intp]]:

@@ -14,7 +14,7 @@ from stages.wells.networks.base import Network
 from stages.wells.networks.mnad import Mnad
 
 # Images shown of each group; of spills all.
-SHOWN = {plots.TRAIN: 800, plots.HOLDOUT: 400, plots.TEST_NORMAL: 800}
+SHOWN = {plots.TRAIN: 400, plots.HOLDOUT: 400, plots.TEST_NORMAL: 400}
 QUERY_IMAGES, CLUSTER_COLUMNS = 150, 8
 PURITY = 0.9
 

@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -17,9 +16,6 @@ class Network(nn.Module, ABC):
 
     The channels' mean and standard deviation over training images belong to its weights.
     """
-
-    # Names of the scores that `locate` returns.
-    own_scores: ClassVar[tuple[str, ...]] = ()
 
     channel_mean: Tensor
     channel_std: Tensor
@@ -49,14 +45,6 @@ class Network(nn.Module, ABC):
     @abstractmethod
     def loss(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return what training minimises, a scalar, and the reconstructions it is of."""
-
-    def locate(self, images: Tensor) -> dict[str, Tensor]:
-        """Return, by score that only this network has, how strange each patch is, `[N, h, w]`.
-
-        The score of an image is the mean of its patches. Scores of the reconstruction's error,
-        which every network has, are not among them; by default there is none.
-        """
-        return {}
 
     def after_step(self) -> None:
         """Do what the network does after each step of training; by default nothing."""

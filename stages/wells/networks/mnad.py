@@ -5,7 +5,7 @@ Park, Noh and Ham, Learning Memory-guided Normality for Anomaly Detection, CVPR 
 training has ended, so a score depends on no other image.
 """
 
-from typing import ClassVar, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -18,7 +18,6 @@ from stages.wells.networks.base import Network, batches
 
 MARGIN = 1.0
 KMEANS_QUERIES = 20_000
-MEMORY = "memory"
 
 
 class Reading(NamedTuple):
@@ -46,8 +45,6 @@ class Mnad(Network):
     queries once training has ended, for the last steps alone determine what stands in the memory
     otherwise.
     """
-
-    own_scores: ClassVar[tuple[str, ...]] = (MEMORY,)
 
     memory: Tensor
 
@@ -108,18 +105,6 @@ class Mnad(Network):
         weights = (similarities.detach() / self.temperature).softmax(dim=1)
         best = similarities.topk(2, dim=1).indices
         return Reading(weights @ self.memory, weights, best[:, 0], best[:, 1])
-
-    def locate(self, images: Tensor) -> dict[str, Tensor]:
-        """Return, as `memory`, the distances of images' queries to their items."""
-        return {MEMORY: self.distances(images)}
-
-    def distances(self, images: Tensor) -> Tensor:
-        """Return each query's distance to its nearest item, `[N, H / 8, W / 8]`, 0 to 2."""
-        queries = self.encode(images)
-        rows = as_rows(queries)
-        nearest = self.memory[self.read(rows).nearest]
-        count, _, height, width = queries.shape
-        return functional.pairwise_distance(rows, nearest).reshape(count, height, width)
 
     def loss(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return reconstruction + compactness + separateness, a scalar, and the reconstructions.

@@ -1,12 +1,16 @@
-"""Networks by name: built from settings, kept in one file with them, loaded without pickle."""
+"""Networks by name: built from settings, kept in one file with them, loaded without pickle.
+
+A network comes in members, one a fold of the training photos, which that member has not seen.
+"""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
+from torch import nn
 
 from stages.common.errors import InputError
 from stages.common.files import replacing
@@ -20,6 +24,7 @@ FOLDER, WEIGHTS, HISTORY = Path("models/networks"), "network.safetensors", "hist
 METADATA_KEY = "network"
 
 Settings = Mapping[str, int | float | bool]
+Members = Sequence[Network]
 
 
 def build(name: str, settings: Settings, seed: int) -> Network:
@@ -29,32 +34,39 @@ def build(name: str, settings: Settings, seed: int) -> Network:
         return NETWORKS[name](**settings)
 
 
-def save(network: Network, name: str, settings: Settings, path: Path) -> None:
-    """Write weights as safetensors, with the network's name and settings in the metadata."""
-    metadata = json.dumps({"name": name, "settings": dict(settings)}, sort_keys=True)
-    weights = {key: value.cpu().contiguous() for key, value in network.state_dict().items()}
+def save(members: Members, name: str, settings: Settings, path: Path) -> None:
+    """Write members' weights as safetensors, with name and settings in the metadata."""
+    description = {"name": name, "settings": dict(settings), "members": len(members)}
+    metadata = {METADATA_KEY: json.dumps(description, sort_keys=True)}
+    together = nn.ModuleList(members).state_dict()
+    weights = {key: value.cpu().contiguous() for key, value in together.items()}
     with replacing(path) as temporary:
         # safetensors' own writing would leave a file of another name where it is killed.
-        temporary.write_bytes(to_bytes(weights, metadata={METADATA_KEY: metadata}))
+        temporary.write_bytes(to_bytes(weights, metadata=metadata))
 
 
-def load(path: Path) -> Network:
-    """Return a network to use on the CPU; raises InputError where its file is missing or broken."""
+def load(path: Path) -> Members:
+    """Return members to use on the CPU; raises InputError where their file is missing or broken."""
     try:
         with safe_open(path, framework="pt") as file:
             description = json.loads(file.metadata()[METADATA_KEY])
             weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        network = build(description["name"], description["settings"], seed=0)
-        network.load_state_dict(weights)
+        members = [
+            build(description["name"], description["settings"], seed=0)
+            for _ in range(description["members"])
+        ]
+        if not members:
+            raise ValueError("it has no members")
+        nn.ModuleList(members).eval().load_state_dict(weights)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise InputError(
             f"{path} can't be read as a network ({error}): `dvc repro` makes it anew, "
             "`dvc checkout` brings back the committed one"
         ) from None
-    return network.eval()
+    return members
 
 
-def load_all(names: Collection[str], folder: Path = FOLDER) -> dict[str, Network]:
+def load_all(names: Collection[str], folder: Path = FOLDER) -> dict[str, Members]:
     """Return networks by name from where the pipeline keeps them, and load no others.
 
     Raises InputError where one is missing or broken.

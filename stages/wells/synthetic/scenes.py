@@ -49,6 +49,8 @@ YELLOW = np.array([138, 144, 38]) / 255
 BLACK = np.array([36, 52, 38]) / 255
 BAR = np.array([92, 120, 113]) / 255
 BROWN = np.array([88, 86, 54]) / 255
+# Of empty wells, those that keep some metal.
+SPECKLED_SHARE = 0.35
 
 
 def draw_table(rng: Rng, light: float = 1.0) -> FloatArray:
@@ -130,13 +132,20 @@ def draw_normal_well(rng: Rng) -> FloatArray:
 
 
 def draw_hollow(rng: Rng, centre: Centre, light: float = 1.0) -> FloatArray:
-    """Return a well without metal: a smooth blue-grey inside and a faint outline."""
-    x, y = centre
+    """Return a well without metal on its table: a smooth blue-grey inside and a faint outline."""
     scene = draw_table(rng, light)
     scene = blend(scene, TABLE_OLIVE * light, np.clip((9 - Y) / 9, 0, 1) * rng.uniform(0.3, 1))
+    colour = (WALL_TOP + np.clip((Y - 3) / 14, 0, 1)[..., None] * (WALL - WALL_TOP)) * light**0.3
+    return lay_hollow(scene, rng, centre, colour, light)
+
+
+def lay_hollow(
+    scene: FloatArray, rng: Rng, centre: Centre, colour: FloatArray, light: float = 1.0
+) -> FloatArray:
+    """Return a scene with an empty well: necked below, outlined darkly above, with a pale lip."""
+    x, y = centre
     distance = dome(x, y, rng.uniform(21, 22.5), rng.uniform(13.5, 15), rng.uniform(12, 14))
     distance = np.minimum(distance, np.maximum(np.abs(X - x) - 10 - np.abs(Y - 25) / 2, 18 - Y))
-    colour = (WALL_TOP + np.clip((Y - 3) / 14, 0, 1)[..., None] * (WALL - WALL_TOP)) * light**0.3
     scene = blend(scene, colour, inside(distance, 2.5))
     upper = np.clip((y + 2 - Y) / 6, 0, 1)
     scene = blend(scene, RING, ridge(distance, 1.2) * upper * rng.uniform(0.3, 0.8))
@@ -149,16 +158,12 @@ def draw_empty_well(rng: Rng) -> FloatArray:
     """Return a well whose metal has run out; some keep bright specks at the bottom."""
     centre = (24 + rng.normal(0, 1), 15.5 + rng.normal(0, 0.7))
     scene = blur(draw_hollow(rng, centre, rng.uniform(0.88, 1.02)), rng)
-    if rng.random() < 0.35:
-        x, height = rng.uniform(20, 29), rng.uniform(1.5, 4)
-        scene = lay_specks(scene, rng, x, rng.uniform(4, 9), height)
-    return scene
+    return lay_specks(scene, rng) if rng.random() < SPECKLED_SHARE else scene
 
 
-def lay_specks(
-    scene: FloatArray, rng: Rng, x: float, half_width: float, height: float
-) -> FloatArray:
-    """Return a scene with bright specks of metal left at the bottom of the well, around `x`."""
+def lay_specks(scene: FloatArray, rng: Rng) -> FloatArray:
+    """Return a scene with bright specks of metal left at the bottom of the well."""
+    x, height, half_width = rng.uniform(20, 29), rng.uniform(1.5, 4), rng.uniform(4, 9)
     bed = blob(x, 28.5, half_width, height)
     return blend(scene, CHROME, bed * np.clip(noise(rng, 0.6, 0.7) * 0.7 + 0.2, 0, 1))
 

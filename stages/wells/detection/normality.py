@@ -1,0 +1,164 @@
+"""What a score takes for normal, and how strange photos are to it."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import NamedTuple, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from stages.common.types import FloatArray, Images, Indices
+from stages.wells.detection.features import Features
+from stages.wells.detection.gaussians import Gaussians, fit_gaussians
+from stages.wells.detection.regions import Share, learn_share, learn_where, pool
+from stages.wells.detection.scores import SCORES, Score, block_errors
+from stages.wells.networks.registry import Members
+
+# Photos scored at once, what a processor keeps at hand: larger batches take a quarter longer.
+TOGETHER = 128
+
+# Scores by name, `[N]` each.
+Scores = dict[str, FloatArray]
+
+
+class Normality(BaseModel):
+    """What a score was fitted to: distributions, where it looks, and at which share of that.
+
+    members: one a fold, fitted to training photos of the others; none where the score compares
+    nothing. where: positions, ascending; None: all.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    members: list[Gaussians]
+    where: list[int] | None
+    share: Share
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        for member in self.members:
+            if self.where is not None and len(member.means) != len(self.where):
+                raise ValueError("a member must have a distribution for each position of where")
+        return self
+
+
+class Learnt(NamedTuple):
+    """A normality, and the scores of what it was learnt from.
+
+    normals: of training photos, each by the member that has not seen it, `[N]`; spills: of known
+    spills, `[S]`.
+    """
+
+    normality: Normality
+    normals: FloatArray
+    spills: FloatArray
+
+
+def learn_normality(
+    score: Score,
+    train: Sequence[Features],
+    spills: Sequence[Features],
+    folds: Indices,
+    rows: int,
+) -> Learnt:
+    """Return what there is to know of training photos and known spills for a score.
+
+    train, spills: features of all of them, `[N, P, F]` and `[S, P, F]`, as each fold's member of
+    the score's network describes them; rows: of the blocks in a photo.
+    """
+    members = []
+    if score.distance is not None:
+        members = [fit_gaussians(one[folds != fold]) for fold, one in enumerate(train)]
+    normals = np.empty(train[0].shape[:2])
+    for fold, one in enumerate(train):
+        held_out = folds == fold
+        normals[held_out] = _distances(score, members, fold, one[held_out])
+    spilled = [_distances(score, members, fold, one) for fold, one in enumerate(spills)]
+
+    where, share = None, score.share
+    if score.learns_where and len(spilled[0]):
+        mean = np.mean(spilled, axis=0)
+        places = learn_where(normals, mean, rows)
+        share = learn_share(normals[:, places], mean[:, places])
+        normals, spilled = normals[:, places], [one[:, places] for one in spilled]
+        members = [
+            Gaussians(means=one.means[places], precisions=one.precisions[places]) for one in members
+        ]
+        where = places.tolist()
+    return Learnt(
+        Normality(members=members, where=where, share=share),
+        pool(normals, share),
+        np.mean([pool(one, share) for one in spilled], axis=0),
+    )
+
+
+def score_images(
+    images: Images,
+    normality: Mapping[str, Normality],
+    networks: Mapping[str, Members],
+    folds: Indices | None = None,
+) -> Scores:
+    """Return scores of images `[N, 3, H, W]` uint8, by the names of what was fitted to each.
+
+    The mean over members; where the images' folds `[N]` are given, by that fold's member alone,
+    which has not seen them (below 0: by all, for none has). Each member runs once, and only where a
+    score needs it; raises KeyError where a network is missing.
+    """
+    if folds is None:
+        folds = np.full(len(images), -1)
+    scores = {name: np.empty(len(images)) for name in normality}
+    for fold in np.unique(folds):
+        part = folds == fold
+        some, members = images[part], None if fold < 0 else [int(fold)]
+        found = defaultdict(list)
+        for start in range(0, len(some), TOGETHER):
+            batch = some[start : start + TOGETHER]
+            for name, distances in measure_distances(batch, normality, networks, members).items():
+                share = normality[name].share
+                found[name].append(np.mean([pool(one, share) for one in distances], axis=0))
+        for name, pooled in found.items():
+            scores[name][part] = np.concatenate(pooled)
+    return scores
+
+
+def measure_distances(
+    images: Images,
+    normality: Mapping[str, Normality],
+    networks: Mapping[str, Members],
+    members: Sequence[int] | None = None,
+) -> dict[str, list[FloatArray]]:
+    """Return, by score and member, the distance at each position looked at, `[N, P]`.
+
+    images: `[N, 3, H, W]` uint8; members: some of them, by fold; None: all.
+    """
+
+    @cache
+    def errors_of(network: str, fold: int) -> FloatArray:
+        return block_errors(networks[network][fold], images)
+
+    distances = {}
+    for name, fitted in normality.items():
+        score = SCORES[name]
+        if score.network is None:
+            chosen = range(len(fitted.members)) if members is None else members
+            features = dict.fromkeys(chosen, score.describe(images))
+        else:
+            chosen = range(len(networks[score.network])) if members is None else members
+            where = slice(None) if fitted.where is None else fitted.where
+            features = {
+                fold: score.describe(errors_of(score.network, fold)[:, where]) for fold in chosen
+            }
+        distances[name] = [
+            _distances(score, fitted.members, fold, one) for fold, one in features.items()
+        ]
+    return distances
+
+
+def _distances(
+    score: Score, members: Sequence[Gaussians], fold: int, features: Features
+) -> FloatArray:
+    """Return how strange each position of features `[N, P, F]` is to a member, `[N, P]`."""
+    if score.distance is None:
+        return features[..., 0]
+    return score.distance(members[fold], features)
