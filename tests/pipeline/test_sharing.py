@@ -158,5 +158,9 @@ def test_an_experiment_can_be_taken_back_and_its_files_stay(walk: Walk) -> None:
 
 def test_the_detector_is_fetched_alone(walk: Walk) -> None:
     in_clone(walk.folder, "dvc", "get", "hub.git", "models/detector", "--out", "fetched")
-    (path,) = (walk.folder / "fetched").iterdir()
-    assert path.read_bytes() == walk.files["pushed"]["models/detector/detector.json"]
+    fetched = {path.name: path.read_bytes() for path in (walk.folder / "fetched").iterdir()}
+    pushed = {
+        name: walk.files["pushed"][f"models/detector/{name}"]
+        for name in ("detector.json", "autoencoder.safetensors")
+    }
+    assert fetched == pushed
