@@ -138,8 +138,7 @@ def test_a_detector_in_use_that_is_not_there_is_refused_with_those_there_are(
 ) -> None:
     told = refusal({"detector": name}, tmp_path)
     assert told.startswith(
-        "detector: there is no such detector; "
-        "there are autoencoder, baseline, mnad, together "
+        "detector: there is no such detector; there are autoencoder, baseline, mnad, together "
     )
 
 
