@@ -222,7 +222,7 @@ def test_the_reports_tell_what_changed_and_nothing_else(reports: tuple[str, str]
     epochs = yaml.safe_load((ROOT / "params.yaml").read_text())["train"]["epochs"]
     assert f"| train.epochs | {epochs} | {epochs + 1} |" in text
     rate = json.loads((ROOT / "metrics/detection.json").read_text())["detector"]["tpr"]
-    assert f"| detection: detector.tpr | {rate} | 0.5 | ▼ worse |" in text
+    assert f"| detection: detector.tpr | {rate:g} | 0.5 | ▼ worse |" in text
     assert text.count("now wrong") == 1
     files = text.split("### Data and models")[1].split("###")[0]
     assert re.findall(r"^\| (\w\S+/\S+) \| (\w+) \|", files, re.MULTILINE) == [
