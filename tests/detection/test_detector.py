@@ -237,6 +237,17 @@ def test_a_folder_without_detectors_is_refused_with_what_to_do(tmp_path: Path) -
             load_detectors(folder)
 
 
+def test_a_detector_and_weights_of_different_runs_are_refused(
+    detectors: dict[str, Detector], folder: Path, tmp_path: Path
+) -> None:
+    save_artifact(detectors["both"], folder, tmp_path)
+    for network in detectors["both"].networks():
+        path = tmp_path / f"{network}.safetensors"
+        registry.save(registry.load(path)[:1], network, small_wells.SETTINGS[network], path)
+    with pytest.raises(InputError, match=r"different runs \(2 and 1 members\): `dvc checkout`"):
+        load_artifact(tmp_path)
+
+
 def test_a_folder_with_a_broken_detector_is_refused_with_its_file(
     detectors: dict[str, Detector], tmp_path: Path
 ) -> None:
@@ -303,6 +314,9 @@ NOTHING: dict[str, Any] = {"members": [], "where": None, "share": "all"}
 SCORE = {"mean": 0, "std": 1, "threshold": 1, "normality": NOTHING}
 MODEL = {"means": [[0]], "precisions": [[[1]]]}
 COMPARING = NOTHING | {"members": [MODEL, MODEL]}
+LOOKING = NOTHING | {"members": [{"means": [[0], [0]], "precisions": [[[1]], [[1]]]}]}
+# A block twice, blocks out of order, one beyond the frame, one before it.
+AMISS = [[1, 1], [2, 1], [0, 10_000], [-1, 0]]
 
 
 @pytest.mark.parametrize(
@@ -330,6 +344,10 @@ COMPARING = NOTHING | {"members": [MODEL, MODEL]}
         {"scores": {"texture": SCORE}},
         {"scores": {"texture": SCORE | {"normality": COMPARING | {"where": [1, 2]}}}},
         {"scores": {"texture": SCORE | {"normality": COMPARING | {"share": "most"}}}},
+        *(
+            {"scores": {BLOCKS: SCORE | {"normality": LOOKING | {"where": where}}}}
+            for where in AMISS
+        ),
         {"occlusion": None},
         {"occlusion": {}},
     ],

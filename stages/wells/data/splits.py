@@ -10,8 +10,10 @@ from stages.common.types import FloatArray, Images, Indices, Marks
 
 # Of photos that look alike; about one a clip, a light or a place of the table.
 GROUPS = 60
+# Pixels across and down.
 THUMBNAIL = (6, 4)
 MIN_TRAIN, MIN_HELD_OUT = 8, 2
+# Of the images, those that `mark_far` marks.
 FAR_SHARE = 0.1
 
 Digests = NDArray[np.str_]

@@ -1,9 +1,9 @@
 """Wells made hard by drawing, to choose by: what may happen that calibration never sees.
 
 Known from looking at photos is that hands, tools and bars lie over wells, that lights and contrast
-differ, that haze hides everything, and that a well may run empty, which no known spill shows. The
-look of empty wells, blue and outlined, was drawn after having looked at empty wells of the test
-set; no number of a detector on the test set took part.
+differ, that haze hides everything, and that a well may run empty, which no known spill shows. Empty
+wells are drawn as blue and outlined as those of the test set are: docs/results.md says what was
+seen of it before.
 """
 
 from collections.abc import Callable, Mapping
