@@ -2,11 +2,13 @@
 
 Compares the workspace with a Git revision by DVC's own commands and writes review/report.md, for a
 pull request, and review/report.html, with charts and pictures, in one file that needs no network.
-It needs no data, for what is compared lies in Git. Thumbnails of wells whose label changed are
-shown where the pipeline's arrays are at hand.
+The first sentence of both says what became of the detector in use. It needs no data, for what is
+compared lies in Git; photos whose verdict changed are shown, with their decision maps, where the
+pipeline's arrays and its detector are at hand.
 """
 
 import argparse
+import base64
 import io
 import json
 import subprocess
@@ -15,173 +17,232 @@ import tempfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import jinja2
+import numpy as np
 import pandas as pd
+import vl_convert
 import yaml
+from PIL import Image
 
 from stages.common.errors import InputError, run
-from stages.common.files import read_arrays, write_text
-from tools.review_page import Change, Chart, LabelChange, Pair, Review, as_html, as_markdown
+from stages.common.files import read_arrays, read_yaml, write_text
+from stages.common.params import PARAMS_FILE
+from stages.wells.detection.decision_map import lay_over, map_decision
+from stages.wells.detection.detector import DETECTOR, FILE, IN_USE, load_artifact
+from tools import compare
 
-OUT, PREDICTIONS, TEST = Path("review"), "plots/detection", Path("data/wells/test.npz")
-LOCK, DATA = Path("dvc.lock"), ("data/", "models/")
-DVC = [sys.executable, "-m", "dvc"]
+OUT, PREDICTIONS, TEST = Path("review"), Path("plots/detection"), Path("data/wells/test.npz")
+LOCK, METRICS = Path("dvc.lock"), Path("metrics")
+RETRAINED = "Its networks were trained anew; chance is what another seed does."
+SAME_NETWORKS = "No network of it was trained anew; chance is told by McNemar's exact test."
+# Photos drawn, and how large.
+PHOTOS, MAGNIFICATION = 100, 4
+
+
+class Review(NamedTuple):
+    """All that differs from the revision `base`.
+
+    outcome, sentence: what became of the detector in use; basis: what says so; beyond, chance:
+    changes of metrics beyond chance and within; moved: test photos with another verdict, each with
+    its name, label, verdict before and now, and whether that is right; thumbnails: of them and
+    their decision maps, by name; files: of data and models; plots: name, before (a chart shows both
+    at once) and now. Pictures are `data:` addresses, None where there is none.
+    """
+
+    base: str
+    outcome: str
+    sentence: str
+    basis: str
+    params: list[compare.Change]
+    beyond: list[compare.Change]
+    chance: list[compare.Change]
+    moved: list[list[str]]
+    thumbnails: Mapping[str, str | None]
+    files: list[str]
+    plots: list[tuple[str, str | None, str | None]]
 
 
 def main() -> None:
-    """Write both reports."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    """Write both reports and print their first sentence."""
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("base", help="a branch, tag or commit")
-    base = parser.parse_args().base
-    check_revision(base)
-    with tempfile.TemporaryDirectory() as folder:
-        review = compare(base, folder)
-        write_text(OUT / "report.html", as_html(review))
-    write_text(OUT / "report.md", as_markdown(review))
-    print(f"{OUT}/report.md and {OUT}/report.html: changed {review.summary()}")
+    parser.add_argument("--check", action="store_true", help="fail on changes beyond chance")
+    arguments = parser.parse_args()
+    review = compare_with(arguments.base)
+    write_text(OUT / "report.md", render(review, "review.md.j2") + "\n")
+    write_text(OUT / "report.html", render(review, "review.html.j2"))
+    print(f"{review.sentence}\n{OUT}/report.md and {OUT}/report.html tell more.")
+    if arguments.check and (names := [change.name for change in review.beyond]):
+        raise InputError(f"changed beyond chance: {', '.join(names)}")
 
 
-def check_revision(base: str) -> None:
-    """Raise InputError where a name stands for no commit."""
-    found = subprocess.run(
-        ["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{base}^{{commit}}"],
-        capture_output=True,
-        check=False,
+def render(review: Review, template: str) -> str:
+    """Return a review as the template of that name in this folder writes it."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=template.endswith(".html.j2"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    if found.returncode:
+    environment.filters["value"] = _value
+    return environment.get_template(template).render(review._asdict())
+
+
+def compare_with(base: str) -> Review:
+    """Return what differs; raises InputError where `base` is no commit, or DVC can't compare."""
+    command = ["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{base}^{{commit}}"]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
         raise InputError(f"BASE={base} is no revision of this repository: see `git branch --all`")
-
-
-def compare(base: str, folder: str) -> Review:
-    """Compare the workspace with a revision; pictures of plots are put into the folder."""
-    with ThreadPoolExecutor() as pool:
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor() as pool:
         params, metrics, plots = pool.map(
-            dvc_json,
-            (
-                ["params", "diff", base],
-                ["metrics", "diff", base],
-                ["plots", "diff", base, "--out", folder],
-            ),
+            dvc_json, ["params", "metrics", "plots"], [base] * 3, [(), (), ("--out", folder)]
         )
-    charts, pairs = changed_plots(plots, base)
+        shown = changed_plots(plots, base)
+    files = changed_files(at_revision(base, LOCK), LOCK.read_bytes())
+    verdicts = compare_verdicts(base)
+    retrained = {key for key, networks in networks_of().items() if networks & set(files)}
+    spread = json.loads(at_revision(base, METRICS / "seeds.json") or b"{}")
+    changes = sorted(changes_of(metrics), key=lambda one: not one.name.startswith(IN_USE))
+    judged = [compare.judge_metric(one, spread, verdicts, retrained) for one in changes]
+    photos = verdicts.get(IN_USE, pd.DataFrame(columns=["predicted", "predicted_before"]))
+    rates = json.loads((METRICS / "detection.json").read_bytes())[IN_USE]
+    outcome, sentence = compare.judge_detector(judged, photos, rates)
+    moved = compare.pick_changed(photos).to_numpy().tolist()
+    chance = [one for one in judged if one.outcome in ("within chance", "not comparable")]
     return Review(
-        base,
-        changes_of(params),
-        changes_of(metrics),
-        changed_files(
-            written_by(at_revision(base, LOCK)),
-            written_by(LOCK.read_bytes() if LOCK.exists() else None),
-        ),
-        changed_labels(base),
-        charts,
-        pairs,
+        base=base,
+        outcome=outcome,
+        sentence=f"The detector in use {sentence}.",
+        basis=RETRAINED if IN_USE in retrained else SAME_NETWORKS,
+        params=changes_of(params),
+        beyond=[one for one in judged if one not in chance],
+        chance=chance,
+        moved=moved,
+        thumbnails=draw_photos([name for name, *_ in moved[:PHOTOS]]),
+        files=files,
+        plots=shown,
     )
 
 
-def dvc_json(command: list[str]) -> dict[str, Any]:
-    """Return what a DVC command says as JSON; raises InputError with its message where it fails."""
-    done = subprocess.run([*DVC, *command, "--json"], capture_output=True, text=True, check=False)
+def dvc_json(what: str, base: str, options: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return what `dvc … diff` says as JSON; raises InputError with its message where it fails."""
+    command = [sys.executable, "-m", "dvc", what, "diff", base, "--json", *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise InputError(f"dvc {' '.join(command)} failed: {done.stderr.strip()}")
-    found: dict[str, Any] = json.loads(done.stdout or "{}")
-    return found
+        raise InputError(f"dvc {what} diff {base} failed: {done.stderr.strip()}")
+    return dict(json.loads(done.stdout or "{}"))
 
 
-def changes_of(by_file: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[Change]:
-    """Return the values that differ, by the names of their files and their dotted paths."""
+def changes_of(by_file: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[compare.Change]:
+    """Return the values that differ, as DVC tells them, by their dotted paths."""
     return [
-        Change(Path(file).stem if file != "params.yaml" else "", name, pair["old"], pair["new"])
-        for file, values in sorted(by_file.items())
+        compare.Change(name, pair["old"], pair["new"])
+        for _, values in sorted(by_file.items())
         for name, pair in sorted(values.items())
         if pair["old"] != pair["new"]
     ]
 
 
-def at_revision(base: str, path: Path) -> bytes | None:
-    """Return a file as it was at a revision; None where there was none."""
-    shown = subprocess.run(
-        ["git", "show", f"{base}:{path.as_posix()}"], capture_output=True, check=False
-    )
-    return None if shown.returncode else shown.stdout
+def at_revision(base: str, path: Path) -> bytes:
+    """Return a file as it was at a revision; nothing where there was none."""
+    command = ["git", "show", f"{base}:{path.as_posix()}"]
+    return subprocess.run(command, capture_output=True, check=False).stdout
 
 
-def written_by(lock: bytes | None) -> dict[str, str]:
-    """Return the MD5 of every file or folder of data and models that stages wrote, by dvc.lock.
+def changed_files(before: bytes, now: bytes) -> list[str]:
+    """Return the paths of data and models that a dvc.lock gives another MD5 than the other.
 
     The files themselves need not be there, and may be those of another revision.
     """
-    stages = (yaml.safe_load(lock) or {}).get("stages", {}) if lock else {}
-    outs = [out for stage in stages.values() for out in stage.get("outs", [])]
-    return {out["path"]: out["md5"] for out in outs if out["path"].startswith(DATA)}
+    written = []
+    for lock in (before, now):
+        stages = (yaml.safe_load(lock) or {}).get("stages", {}).values()
+        outs = [out for stage in stages for out in stage.get("outs", [])]
+        written.append({(out["path"], out["md5"]) for out in outs})
+    return sorted(
+        {path for path, _ in written[0] ^ written[1] if path.startswith(("data/", "mod"))}
+    )
 
 
-def changed_files(before: Mapping[str, str], now: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return what became of each path whose content differs, and the path."""
-    return [
-        ("added" if path not in before else "deleted" if path not in now else "modified", path)
-        for path in sorted(before.keys() | now.keys())
-        if before.get(path) != now.get(path)
-    ]
+def networks_of() -> dict[str, set[str]]:
+    """Return the paths of the networks that each detector needs, by its key in metrics."""
+    params = read_yaml(PARAMS_FILE)
+    found = {
+        name: {f"models/networks/{score.partition('.')[0]}" for score in detector["scores"]}
+        for name, detector in params["detectors"].items()
+    }
+    return {**found, IN_USE: found[params["detector"]]}
 
 
-def changed_plots(plots: Mapping[str, Any], base: str) -> tuple[list[Chart], list[Pair]]:
-    """Return the charts whose points differ, and pictures whose bytes do, before and after."""
-    charts, pairs = [], []
+def compare_verdicts(base: str) -> dict[str, pd.DataFrame]:
+    """Return every detector's verdicts before and now, by its key, as `join_verdicts` does."""
+    return {
+        path.parent.name: compare.join_verdicts(pd.read_csv(io.BytesIO(before)), pd.read_csv(path))
+        for path in sorted(PREDICTIONS.glob("*/predictions.csv"))
+        if (before := at_revision(base, path))
+    }
+
+
+def changed_plots(plots: Mapping[str, Any], base: str) -> list[tuple[str, str | None, str | None]]:
+    """Return the charts whose points differ, and the pictures whose bytes do."""
+    changed: list[tuple[str, str | None, str | None]] = []
     for name, parts in plots.get("data", {}).items():
         if parts[0]["type"] == "vega":
-            spec = parts[0]["content"]
-            if points_of(spec, "workspace") != points_of(spec, base):
-                charts.append(Chart(name, before_and_now(spec, base)))
+            if chart := draw_chart(parts[0]["content"], base):
+                changed.append((name, None, chart))
         else:
             found = {part["revisions"][0]: Path(part["url"]).read_bytes() for part in parts}
-            now = found.pop("workspace", None)
-            before = next(iter(found.values()), None)
+            before, now = found.get(base), found.get("workspace")
             if now != before:
-                pairs.append(Pair(name, before, now))
-    return charts, pairs
-
-
-def points_of(spec: Mapping[str, Any], revision: str) -> list[dict[str, Any]]:
-    """Return the points that a chart shows of a revision."""
-    return [
-        {key: value for key, value in point.items() if key != "rev"}
-        for point in spec["data"]["values"]
-        if point["rev"] == revision
-    ]
-
-
-def before_and_now(spec: Mapping[str, Any], base: str) -> dict[str, Any]:
-    """Return a chart of both revisions that shows the points of `base` first and calls them so."""
-    titles = {base: "before", "workspace": "now"}
-    values = [
-        {**point, "rev": title}
-        for revision, title in titles.items()
-        for point in spec["data"]["values"]
-        if point["rev"] == revision
-    ]
-    return {**spec, "data": {"values": values}}
-
-
-def changed_labels(base: str) -> list[LabelChange]:
-    """Return the test wells that a detector calls otherwise than before."""
-    changed = []
-    for path in sorted(Path(PREDICTIONS).glob("*/predictions.csv")):
-        shown = at_revision(base, path)
-        if shown is None:
-            continue
-        before, now = pd.read_csv(io.BytesIO(shown)), pd.read_csv(path)
-        both = now.merge(before[["name", "predicted"]], on="name", suffixes=("", "_before"))
-        moved = both[both["predicted"] != both["predicted_before"]]
-        columns = moved[["name", "actual", "predicted_before", "predicted"]]
-        changed += [LabelChange(path.parent.name, *row) for row in columns.itertuples(index=False)]
-    if changed and TEST.is_file():
-        images, names = read_arrays(TEST, "images", "names")
-        by_name = dict(zip(names.tolist(), images, strict=True))
-        changed = [one._replace(image=by_name.get(one.name)) for one in changed]
+                changed.append((name, _address(before), _address(now)))
     return changed
+
+
+def draw_chart(spec: Mapping[str, Any], base: str) -> str | None:
+    """Return a chart of both revisions, or None where both show the same points."""
+    shown: dict[str, list[Any]] = {base: [], "workspace": []}
+    for point in spec["data"]["values"]:
+        shown[point["rev"]].append({**point, "rev": None})
+    if shown[base] == shown["workspace"]:
+        return None
+    titles = {"before": shown[base], "now": shown["workspace"]}
+    values = [{**point, "rev": title} for title, points in titles.items() for point in points]
+    drawn = json.dumps({**spec, "data": {"values": values}})
+    return _address(vl_convert.vegalite_to_svg(drawn, allowed_base_urls=[]).encode(), "svg+xml")
+
+
+def draw_photos(names: list[str]) -> dict[str, str | None]:
+    """Return test photos beside their decision maps, by name, as far as they are at hand."""
+    if not names or not TEST.is_file() or not (DETECTOR / FILE).is_file():
+        return {}
+    images, known = read_arrays(TEST, "images", "names")
+    chosen = np.isin(known, names)
+    detector, networks = load_artifact()
+    maps = map_decision(detector, networks, images[chosen])
+    heat = lay_over(images[chosen], maps, detector.threshold)
+    drawn = {}
+    for name, *pair in zip(known[chosen].tolist(), images[chosen], heat, strict=True):
+        picture = Image.fromarray(np.concatenate(pair, axis=2).transpose(1, 2, 0))
+        size = (picture.width * MAGNIFICATION, picture.height * MAGNIFICATION)
+        buffer = io.BytesIO()
+        picture.resize(size, Image.Resampling.NEAREST).save(buffer, format="PNG")
+        drawn[name] = _address(buffer.getvalue())
+    return drawn
+
+
+def _address(content: bytes | None, kind: str = "png") -> str | None:
+    return (
+        None
+        if content is None
+        else f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+    )
+
+
+def _value(value: Any) -> str:
+    return "–" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 if __name__ == "__main__":

@@ -10,10 +10,12 @@ from stages.bayes.avatars import Avatars, AvatarSet
 from stages.bayes.drawing import draw_avatar
 from stages.bayes.generators.base import Drawn, Generator, bits_per_dimension, smoothing_mass
 from stages.bayes.styles import StyleModel
+from stages.common.types import Better
 
 Metrics = dict[str, float]
 
 SOURCE, HELD_OUT_BITS, FIDELITY = "source", "held_out_bits_per_dimension", "style_fidelity"
+BETTER: Better = {"held_out_bits": "lower", "fidelity": "higher"}
 
 
 def measure_source(training: AvatarSet, holdout: AvatarSet) -> Metrics:

@@ -25,10 +25,11 @@ from stages.bayes.generators.styled import (
 )
 from stages.bayes.styles import StyleModel, Table, joint
 from stages.common.errors import InputError
-from stages.common.types import FloatArray, Indices
+from stages.common.types import Better, FloatArray, Indices
 
 # Tried as the weight of the evidence: from one independent witness among hundreds to all.
 WEIGHTS = np.geomspace(0.01, 1, 41)
+BETTER: Better = {"accuracy": "higher"}
 
 
 class Inference(NamedTuple):

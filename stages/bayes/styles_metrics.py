@@ -8,10 +8,12 @@ from scipy.stats import chisquare
 from scipy.stats import entropy as entropy_of
 
 from stages.bayes.styles import StyleModel, Table, all_styles, describe
+from stages.common.types import Better
 
 # Below that many expected, the statistic isn't distributed as its name says (Cochran 1954,
 # Biometrics 10:417-451).
 LEAST_EXPECTED = 5
+BETTER: Better = {"entropy_bits": "neither", "chi2_p_value": "neither"}
 
 
 class Agreement(NamedTuple):

@@ -1,4 +1,4 @@
-"""A review tells what changed, what is better, and shows it, without network."""
+"""A review tells in its first sentence what became of the detector, and shows it, offline."""
 
 import json
 import re
@@ -8,16 +8,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import yaml
 from PIL import Image
 
 from tests.clones import commit, copy_project, in_clone
 from tests.wells_files import ROOT
-from tools import review_page
-from tools.review import before_and_now, changed_files, changes_of, points_of, written_by
-from tools.review_page import Change, Chart, LabelChange, Pair, Review, as_html, as_markdown
+from tools.compare import Change
+from tools.review import Review, changed_files, changed_plots, changes_of, draw_chart, render
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 SPEC: dict[str, Any] = {
@@ -37,44 +35,21 @@ SPEC: dict[str, Any] = {
 }
 
 
-def png() -> bytes:
-    return (ROOT / "plots/dataset/test_spill.png").read_bytes()
+PNG = "data:image/png;base64,AAAA"
 
 
 def a_review(**changes: Any) -> Review:
-    nothing = Review("main", [], [], [], [], [], [])
+    sentence = "The detector in use is unchanged."
+    nothing = Review("main", "unchanged", sentence, "Basis.", [], [], [], [], {}, [], [])
     return nothing._replace(**changes)
 
 
-@pytest.mark.parametrize(
-    ("name", "old", "new", "arrow"),
-    [
-        ("detector.tpr", 0.9, 0.95, "▲ better"),
-        ("detector.tpr", 0.95, 0.9, "▼ worse"),
-        ("holdout_mse.autoencoder", 2.0, 1.0, "▼ better"),
-        ("tree.held_out_bits", 0.0, 0.5, "▲ worse"),
-        ("styles.entropy_bits", 2.0, 2.5, "▲"),
-        ("detector.tpr", None, 0.9, "new"),
-        ("detector.tpr", 0.9, None, "gone"),
-        ("detector.name", "mnad", "surface", ""),
-    ],
-)
-def test_an_arrow_says_where_a_metric_went_and_whether_that_is_better(
-    name: str, old: Any, new: Any, arrow: str
-) -> None:
-    assert Change("detection", name, old, new).arrow() == arrow
+def as_markdown(review: Review) -> str:
+    return render(review, "review.md.j2")
 
 
-def test_every_metric_with_a_direction_is_one_that_the_pipeline_measures() -> None:
-    def keys(value: Any) -> set[str]:
-        if not isinstance(value, dict):
-            return set()
-        return set(value).union(*map(keys, value.values()))
-
-    files = [json.loads(path.read_text()) for path in (ROOT / "metrics").glob("*.json")]
-    known = set().union(*map(keys, files))
-    directed = review_page.HIGHER_IS_BETTER | review_page.LOWER_IS_BETTER
-    assert directed <= known
+def as_html(review: Review) -> str:
+    return render(review, "review.html.j2")
 
 
 def test_only_values_that_differ_are_changes() -> None:
@@ -84,78 +59,118 @@ def test_only_values_that_differ_are_changes() -> None:
             "metrics/a.json": {"x": {"old": 1, "new": 1}, "y": {"old": 1, "new": 2}},
         }
     )
-    assert found == [Change("a", "y", 1, 2), Change("", "seed", 0, 1)]
+    assert found == [Change("y", 1, 2), Change("seed", 0, 1)]
 
 
-def test_a_charts_points_are_compared_by_revision() -> None:
-    assert points_of(SPEC, "main") == [{"x": 1, "y": 3}]
-    assert points_of(SPEC, "workspace") == [{"x": 1, "y": 2}]
+def test_a_chart_is_drawn_where_its_points_differ() -> None:
+    chart = draw_chart(SPEC, "main")
+    assert chart is not None
+    assert chart.startswith("data:image/svg+xml;base64,")
+    same = {**SPEC, "data": {"values": [{"rev": rev, "x": 1} for rev in ("workspace", "main")]}}
+    assert draw_chart(same, "main") is None
+    plots = {"data": {"loss": [{"type": "vega", "content": SPEC}]}}
+    assert changed_plots(plots, "main") == [("loss", None, chart)]
+
+
+def test_a_picture_is_shown_where_its_bytes_differ(tmp_path: Path) -> None:
+    contents = {"a": b"1", "b": b"1", "c": b"2"}
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+
+    def picture(**revisions: str) -> list[dict[str, Any]]:
+        return [
+            {"type": "image", "revisions": [revision], "url": str(tmp_path / name)}
+            for revision, name in revisions.items()
+        ]
+
+    plots = {
+        "same": picture(main="a", workspace="b"),
+        "other": picture(main="a", workspace="c"),
+        "new": picture(workspace="c"),
+        "gone": picture(main="a"),
+    }
+    one, two = ("data:image/png;base64,MQ==", "data:image/png;base64,Mg==")
+    assert changed_plots({"data": plots}, "main") == [
+        ("other", one, two),
+        ("new", None, two),
+        ("gone", one, None),
+    ]
 
 
 def test_files_are_compared_by_the_hashes_in_the_lock() -> None:
-    def lock(**hashes: str) -> dict[str, str]:
+    def lock(**hashes: str) -> bytes:
         outs = [{"path": f"models/{name}", "md5": md5} for name, md5 in hashes.items()]
-        stages = {"train": {"outs": [*outs, {"path": "plots/x.png", "md5": "9"}]}, "bare": {}}
-        return written_by(yaml.safe_dump({"stages": stages}).encode())
+        plot = {"path": "plots/x.png", "md5": hashes.get("other", "")}
+        stages = {"train": {"outs": [*outs, plot]}, "bare": {}}
+        return str(yaml.safe_dump({"stages": stages})).encode()
 
     before, now = lock(same="1", other="2", gone="3"), lock(same="1", other="4", new="5")
-    changed = [("deleted", "models/gone"), ("added", "models/new"), ("modified", "models/other")]
-    assert changed_files(before, now) == changed
+    assert changed_files(before, now) == ["models/gone", "models/new", "models/other"]
     assert changed_files(before, before) == []
-    assert written_by(None) == {}
-
-
-def test_metrics_begin_with_those_of_the_detector_in_use() -> None:
-    names = ["mnad.tpr", "detector.tpr", "detector.validation", "tree.held_out_bits"]
-    text = as_markdown(a_review(metrics=[Change("m", name, 0.9, 0.95) for name in names]))
-    assert re.findall(r"m: (\S+)", text) == [*names[1:3], names[0], names[3]]
-
-
-def test_a_chart_shows_what_was_before_first() -> None:
-    shown = before_and_now(SPEC, "main")["data"]["values"]
-    assert shown == [{"rev": "before", "x": 1, "y": 3}, {"rev": "now", "x": 1, "y": 2}]
-    assert points_of(SPEC, "main") == [{"x": 1, "y": 3}]
+    assert changed_files(b"", now) == ["models/new", "models/other", "models/same"]
 
 
 def test_a_change_of_everything_still_fits_a_comment_and_a_page() -> None:
     name = "detectors.autoencoder_and_appearance_and_texture.validation"
-    photo = np.zeros((3, 32, 48), dtype=np.uint8)
-    label = LabelChange("autoencoder", f"{'a' * 36}.jpg", "spill", "normal", "spill", photo)
+    photo = [f"{'a' * 36}.jpg", "spill", "normal", "spill", "now right"]
     everything = a_review(
-        params=[Change("", name, 12.5, 13.5)] * 999,
-        metrics=[Change("detection", name, 0.9, 0.95), Change("", "detector.tpr", 0.9, 0.95)] * 999,
-        data=[("modified", "models/networks/autoencoder")] * 999,
-        labels=[label] * 9999,
-        pairs=[Pair("plots/networks/autoencoder_reconstructions.png", None, None)] * 999,
+        params=[Change(name, 12.5, 13.5)] * 999,
+        beyond=[Change(name, 0.9, 0.95, "better", "by chance ± 0.0022")] * 999,
+        chance=[Change("detector.tpr", 0.9, 0.95, "within chance", "McNemar's p = 0.2")] * 999,
+        files=["models/networks/autoencoder"] * 20,
+        moved=[photo] * 9999,
+        thumbnails={photo[0]: PNG},
+        plots=[("plots/networks/autoencoder_reconstructions.png", None, None)] * 999,
     )
     text, page = as_markdown(everything), as_html(everything)
     assert len(text) < 65_536
-    assert text.count("now right") == 80
-    assert "and 9919 more" in text
-    assert page.count('<img alt="the well"') == 200
-    assert "and 9799 more" in page
+    assert text.count("now right") == 60
+    assert "and 9939 more" in text
+    assert page.count('<img alt="photo and decision map"') == 100
+    assert "and 9899 more" in page
 
 
-def test_markdown_holds_every_change() -> None:
+def test_markdown_begins_with_the_sentence_and_holds_every_change() -> None:
     text = as_markdown(
         a_review(
-            params=[Change("", "train.epochs", 12, 20)],
-            metrics=[Change("detection", "detector.tpr", 0.9, 0.95)],
-            data=[("modified", "models/a|b")],
-            labels=[LabelChange("mnad", "a.jpg", "spill", "normal", "spill")],
-            pairs=[Pair("plots/x.png", None, png())],
+            sentence="The detector in use got better.",
+            outcome="better",
+            params=[Change("train.epochs", 12, 20)],
+            beyond=[Change("detector.tpr", 0.9, 0.95, "better", "why")],
+            chance=[Change("mnad.tpr", 0.9, None, "within chance", "p|q")],
+            files=["models/a"],
+            moved=[["a.jpg", "spill", "normal", "spill", "now right"]],
+            plots=[("plots/x.png", None, PNG)],
         )
     )
-    assert "| train.epochs | 12 | 20 |" in text
-    assert "| detection: detector.tpr | 0.9 | 0.95 | ▲ better |" in text
-    assert r"| models/a\|b | modified |" in text
-    assert "| a.jpg | mnad | spill | normal | spill | now right |" in text
-    assert "| plots/x.png |" in text
+    assert text.splitlines()[0] == "**The detector in use got better.**"
+    assert "Since `main`. Basis." in text
+    for row in (
+        "| train.epochs | 12 | 20 |",
+        "| detector.tpr | 0.9 | 0.95 | better | why |",
+        r"| mnad.tpr | 0.9 | – | within chance | p\|q |",
+        "| a.jpg | spill | normal | spill | now right |",
+        "| plots/x.png |",
+        "Data and models that changed: models/a",
+    ):
+        assert f"\n{row}\n" in f"{text}\n"
 
 
-def test_a_review_of_nothing_has_no_sections() -> None:
-    assert "###" not in as_markdown(a_review())
-    assert "<h2>" not in as_html(a_review())
+def test_a_review_of_nothing_is_its_sentence() -> None:
+    text, page = as_markdown(a_review()), as_html(a_review())
+    assert " ".join(text.split()) == "**The detector in use is unchanged.** Since `main`."
+    assert not re.search("<(h[2-6]|table|details|img)", page)
+
+
+def test_only_what_is_beyond_chance_is_unfolded_and_coloured() -> None:
+    moved = [["a.jpg", "spill", "normal", "spill", "now right"]]
+    chance = [Change("detector.tpr", 0.9, 0.95, "within chance", "why")]
+    quiet = a_review(moved=moved, chance=chance, plots=[("p.png", PNG, PNG)])
+    loud = quiet._replace(outcome="worse", beyond=[Change("detector.tnr", 0.9, 0.8, "worse", "")])
+    assert as_html(quiet).count("<details>") == 3
+    assert not re.search('class="(better|worse)"', as_html(quiet))
+    assert as_html(loud).count("<details open>") == 2
+    assert as_html(loud).count('class="worse"') == 2
 
 
 def test_names_cannot_break_out_of_the_page() -> None:
@@ -163,10 +178,11 @@ def test_names_cannot_break_out_of_the_page() -> None:
     page = as_html(
         a_review(
             base=evil,
-            params=[Change("", evil, evil, evil)],
-            data=[("added", evil)],
-            labels=[LabelChange(evil, evil, evil, evil, evil)],
-            pairs=[Pair(evil, png(), None)],
+            sentence=evil,
+            params=[Change(evil, evil, evil)],
+            files=[evil],
+            moved=[[evil] * 5],
+            plots=[(evil, PNG, None)],
         )
     )
     assert "<script" not in page
@@ -199,13 +215,6 @@ def reviewed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     picture = clone / "plots/random_styles/frequencies.png"
     Image.new("RGB", (30, 20), "red").save(picture)
 
-    name = lines[1].split(",")[0]
-    (clone / "data/wells").mkdir()
-    np.savez(
-        clone / "data/wells/test.npz",
-        images=np.full((1, 3, 32, 48), 90, dtype=np.uint8),
-        names=np.array([name]),
-    )
     return clone
 
 
@@ -219,24 +228,45 @@ def reports(reviewed: Path) -> tuple[str, str]:
 @pytest.mark.slow
 def test_the_reports_tell_what_changed_and_nothing_else(reports: tuple[str, str]) -> None:
     text, page = reports
+    rates = json.loads((ROOT / "metrics/detection.json").read_text())["detector"]
+    sentence = (
+        f"The detector in use changed within chance: TPR {rates['tpr']:g} → 0.5, "
+        f"TNR {rates['tnr']:g}; 1 of 3,794 test photos changed verdict."
+    )
+    assert text.splitlines()[0] == f"**{sentence}**"
+    assert f">{sentence}</h1>" in page
     epochs = yaml.safe_load((ROOT / "params.yaml").read_text())["train"]["epochs"]
     assert f"| train.epochs | {epochs} | {epochs + 1} |" in text
-    rate = json.loads((ROOT / "metrics/detection.json").read_text())["detector"]["tpr"]
-    assert f"| detection: detector.tpr | {rate:g} | 0.5 | ▼ worse |" in text
+    assert f"| detector.tpr | {rates['tpr']:g} | 0.5 | within chance | McNemar's p = 1 |" in text
     assert text.count("now wrong") == 1
-    files = text.split("### Data and models")[1].split("###")[0]
-    assert re.findall(r"^\| (\w\S+/\S+) \| (\w+) \|", files, re.MULTILINE) == [
-        ("models/detector", "modified")
-    ]
-    plots = text.split("### Plots")[1]
+    assert "Data and models that changed: models/detector\n" in text
+    plots = text.split("Charts and pictures that changed")[1]
     assert "plots/random_styles/frequencies.png" in plots
     assert "Test photos by what they are" in plots
     assert "ROC" not in plots
     assert "plots/dataset" not in plots
-    # The well, a chart, the picture before and after.
-    assert page.count('<img alt="the well"') == 1
+    # A chart, the picture before and after.
     assert page.count("data:image/svg+xml") == 1
-    assert page.count('<img alt="plots/random_styles/frequencies.png"') == 2
+    assert page.count('<img alt="plots/random_styles/frequencies.png') == 2
+
+
+@pytest.mark.slow
+def test_a_check_fails_where_a_metric_changed_beyond_chance(reviewed: Path) -> None:
+    def check() -> str:
+        command = [sys.executable, "-m", "tools.review", "--check", "main"]
+        done = subprocess.run(command, cwd=reviewed, capture_output=True, text=True, check=False)
+        return done.stderr if done.returncode else ""
+
+    assert not check()
+    path = reviewed / "metrics/avatars.json"
+    committed = path.read_text()
+    metrics = json.loads(committed)
+    metrics["tree"]["held_out_bits"] += 1
+    path.write_text(json.dumps(metrics))
+    try:
+        assert "error: changed beyond chance: tree.held_out_bits" in check()
+    finally:
+        path.write_text(committed)
 
 
 @pytest.mark.slow
@@ -328,9 +358,3 @@ def test_plots_of_dvc_hold_the_library_that_draws_them(reviewed: Path) -> None:
     # Each before and after.
     assert images == 2 * 9
     assert not messages
-
-
-def test_charts_and_pairs_are_shown() -> None:
-    page = as_html(a_review(charts=[Chart("loss", SPEC)], pairs=[Pair("p.png", png(), png())]))
-    assert page.count('<img alt="p.png" src="data:image/png;base64,') == 2
-    assert page.count('<img alt="loss" src="data:image/svg+xml;base64,') == 1

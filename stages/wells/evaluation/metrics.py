@@ -9,13 +9,14 @@ from scipy.stats import binomtest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from stages.common.errors import InputError
-from stages.common.types import FloatArray, Marks
+from stages.common.types import Better, FloatArray, Marks
 
 # Digits of declared rates and areas under curves that mean something, of thousands of photos.
 RATE_DIGITS = 4
 # Significant digits of declared errors.
 ERROR_DIGITS = 3
 DECLARED = ("tpr", "tnr", "auroc")
+BETTER: Better = {**dict.fromkeys(DECLARED, "higher"), "holdout_mse": "lower"}
 
 
 def refuse_one_kind(labels: Marks) -> None:

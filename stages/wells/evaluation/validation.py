@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from stages.common.pictures import evenly_spaced, gallery
-from stages.common.types import FloatArray, Indices
+from stages.common.types import Better, FloatArray, Indices
 from stages.wells.detection import thresholds
 from stages.wells.detection.detector import Detector, combine, score_for
 from stages.wells.detection.normality import Scores
@@ -16,6 +16,7 @@ from stages.wells.evaluation.metrics import RATE_DIGITS, measure_by_kind
 from stages.wells.networks.registry import Members
 
 GALLERY_COLUMNS = 8
+BETTER: Better = {"validation": "higher"}
 
 
 def measure_detectors(
