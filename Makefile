@@ -43,9 +43,9 @@ restore: $(VENV)/ready ## bring the committed params, lock, metrics and plots ba
 	@echo "The committed state is back."
 
 # Queued experiments run in copies of the project, which take the archive from here.
-seeds: repro ## the rates' spread over five seeds, by DVC's experiment queue: metrics/seeds.json
+seeds: repro ## every metric's spread over five seeds, by DVC's experiment queue: metrics/seeds.json
 	for seed in $(SEEDS); do \
-		dvc exp run --queue --force --name seed-$$seed --set-param seed=$$seed evaluate || exit 1; \
+		dvc exp run --queue --force --name seed-$$seed --set-param seed=$$seed || exit 1; \
 	done
 	WELLS_ARCHIVE='$(CURDIR)/data/raw/wells.zip' dvc exp run --run-all
 	python -m tools.seeds $(SEEDS)
@@ -59,7 +59,7 @@ compare: $(VENV)/ready repro ## a grid of latent sizes by DVC's queue, and a tab
 show: $(VENV)/ready ## this commit's experiments in a narrow table: what differs, and what to choose by
 	@python -m tools.show
 
-review: $(VENV)/ready ## what changed since BASE=main: review/report.md and review/report.html
+review: $(VENV)/ready ## what became of the detector since BASE=main: review/report.md, report.html
 	python -m tools.review $(BASE)
 
 docs: $(VENV)/ready ## write the committed metrics into README.md and docs/, between their markers

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import dvc.api
-import numpy as np
+import pandas as pd
 
 from stages.common.errors import InputError, run
 from stages.common.files import write_json
-from stages.wells.evaluation.metrics import DECLARED
 
 PREFIX = "seed-"
 UNFINISHED = {"Failed", "Queued", "Running"}
@@ -29,12 +28,9 @@ def main() -> None:
     seeds = parser.parse_args().seeds
     rows = pick_finished(dvc.api.exp_show(), seeds)
     commit = subprocess.check_output(["git", "rev-parse", "HEAD"], text=True).strip()
-    head = {
-        "seeds": len(rows),
-        "commit": commit,
-        "date": datetime.now(UTC).date().isoformat(),
-    }
-    write_json(SEEDS_FILE, head | spread_of(rows))
+    today = datetime.now(UTC).date().isoformat()
+    head = {"seeds": len(rows), "commit": commit, "date": today}
+    write_json(SEEDS_FILE, head | spread_of(rows, dvc.api.metrics_show()))
 
 
 def pick_finished(
@@ -58,21 +54,21 @@ def pick_finished(
     return found
 
 
-def spread_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, dict[str, float]]]:
-    """Return DETECTOR.RATE.{mean, std, min} of rows with keys `DETECTOR.RATE`.
+def spread_of(
+    rows: Sequence[Mapping[str, Any]], declared: Mapping[str, Mapping[str, float]]
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Return GROUP.METRIC.{mean, std, min} of each declared metric; std is the sample's (n - 1).
 
-    std is the sample's (n - 1).
+    rows: with keys `GROUP.METRIC`; declared: as DVC tells them, `FILE:` before a group that stands
+    in several files.
     """
+    table = pd.DataFrame(rows)
     spread: dict[str, dict[str, dict[str, float]]] = {}
-    for key in rows[0]:
-        detector, dot, rate = key.partition(".")
-        if dot and rate in DECLARED:
-            found = np.array([row[key] for row in rows])
-            spread.setdefault(detector, {})[rate] = {
-                "mean": float(found.mean()),
-                "std": float(found.std(ddof=1)),
-                "min": float(found.min()),
-            }
+    for key, metrics in declared.items():
+        group = key.rpartition(":")[2]
+        for metric in metrics:
+            column = table[f"{group}.{metric}"]
+            spread.setdefault(group, {})[metric] = column.agg(["mean", "std", "min"]).to_dict()
     return spread
 
 

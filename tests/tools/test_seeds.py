@@ -8,20 +8,31 @@ from stages.common.errors import InputError
 from tools.seeds import pick_finished, spread_of
 
 
-def test_the_spread_is_mean_sample_deviation_and_least_value_by_detector() -> None:
+def test_the_spread_is_mean_sample_deviation_and_least_value_of_what_is_declared() -> None:
     rows = [
         {
             "Experiment": f"seed-{i}",
             "mnad.tpr": tpr,
-            "mnad.validation": 0,
-            "holdout_mse.mnad": 0,
+            "mnad.validation": 0.7,
+            "holdout_mse.mnad": 0.5,
             "detector.tnr": tpr - 0.5,
+            "networks.mnad.items": 10,
             "seed": i,
         }
         for i, tpr in enumerate([0.8, 0.9, 1.0])
     ]
-    assert spread_of(rows) == {
-        "mnad": {"tpr": pytest.approx({"mean": 0.9, "std": 0.1, "min": 0.8})},
+    declared = {
+        "metrics/detection.json:mnad": {"tpr": 0.8},
+        "metrics/validation.json:mnad": {"validation": 0.7},
+        "holdout_mse": {"mnad": 0.5},
+        "detector": {"tnr": 0.3},
+    }
+    assert spread_of(rows, declared) == {
+        "mnad": {
+            "tpr": pytest.approx({"mean": 0.9, "std": 0.1, "min": 0.8}),
+            "validation": pytest.approx({"mean": 0.7, "std": 0.0, "min": 0.7}),
+        },
+        "holdout_mse": {"mnad": {"mean": 0.5, "std": 0.0, "min": 0.5}},
         "detector": {"tnr": pytest.approx({"mean": 0.4, "std": 0.1, "min": 0.3})},
     }
 
