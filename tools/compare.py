@@ -91,7 +91,7 @@ def judge_metric(
     elif std is None:
         return change._replace(outcome="within chance", why="its spread over seeds isn't known")
     outcome = _name_outcome(change.name, difference, abs(difference) <= allowed + ROUNDING)
-    return change._replace(outcome=outcome, why=f"by chance ± {allowed:.2g}")
+    return change._replace(outcome=outcome, why=f"± {allowed:.2g}")
 
 
 def judge_detector(
