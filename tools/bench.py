@@ -24,14 +24,12 @@ from stages.common.files import read_arrays, write_json
 from stages.common.params import Seed, load_params
 from stages.common.types import FloatArray, Images
 from stages.wells.data.archive import Wells, read_wells
-from stages.wells.data.images import decode, resize
 from stages.wells.data.params import ImageParams, SplitParams
 from stages.wells.data.preparation import Parts, Photos, decode_photos, split_photos
 from stages.wells.detection.calibration import fit_detectors
 from stages.wells.detection.detector import score_for
-from stages.wells.detection.normality import score_images
-from stages.wells.detection.params import DetectionParams, DetectorParams
-from stages.wells.detection.scores import SCORES, networks_of
+from stages.wells.detection.params import DetectionParams
+from stages.wells.detection.scores import networks_of
 from stages.wells.evaluation.metrics import DECLARED, measure, refuse_one_kind
 from stages.wells.networks.params import NetworksParams, TrainParams
 from stages.wells.networks.recipe import train_members
@@ -44,7 +42,6 @@ ARCHIVE, DATA, PARTS = Path("data/raw/wells.zip"), Path("data/wells"), ("train",
 CPU_INFO = Path("/proc/cpuinfo")
 # Detectors that are shown beside the one in use, and the one whose times are the unit.
 COMPARED, REFERENCE = ("baseline", "autoencoder"), "autoencoder"
-LEAST_PHOTOS, WARM_UP_PHOTOS = 4000, 512
 
 Networks = Mapping[str, Members]
 Result = TypeVar("Result")
@@ -71,7 +68,7 @@ class System(NamedTuple):
 
 
 def main() -> None:
-    """Compare all systems for each seed; print the tables, then write what was measured."""
+    """Compare all systems for each seed; print the table, then write what was measured."""
     params = load_params(Params)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", nargs="+", type=int, default=[params.seed])
@@ -87,7 +84,7 @@ def main() -> None:
 
 
 def compare(params: Params, seeds: Sequence[int]) -> dict[str, Any]:
-    """Return what every system reaches, in single runs and summed up, and the throughput."""
+    """Return what every system reaches, in single runs and summed up."""
     wells = read_prepared()
     systems = make_systems(params, wells)
     split = partial(split_photos, labels=wells.labels, folds=params.split.folds)
@@ -116,7 +113,6 @@ def compare(params: Params, seeds: Sequence[int]) -> dict[str, Any]:
         "photos": {name: len(getattr(prepared, name)) for name in PARTS},
         "systems": summarise(pd.DataFrame(runs)).to_dict("records"),
         "runs": runs,
-        "throughput": measure_throughput(list(wells.test.values()), prepared, networks),
     }
 
 
@@ -179,29 +175,6 @@ def fit_detector(name: str, params: Params, parts: Parts, _: int, networks: Netw
     return Fitted(score, detector.threshold, weights)
 
 
-def measure_throughput(files: Sequence[bytes], parts: Parts, networks: Networks) -> dict[str, Any]:
-    """Return `per_second`, by part of classifying, over `photos` photos: the files, repeated."""
-    repeated = list(files) * -(-LEAST_PHOTOS // len(files))
-    height, width = parts.train.shape[-2:]
-
-    def decode_some(some: Sequence[bytes]) -> Images:
-        return np.stack([resize(decode(data), height, width) for data in some])
-
-    def speed(work: Callable[[Any], object], photos: Any) -> float:
-        work(photos[:WARM_UP_PHOTOS])
-        return len(photos) / clock(partial(work, photos))[1]
-
-    images = decode_some(repeated)
-    speeds = {"decoding and resizing": speed(decode_some, repeated)}
-    for network in (None, *networks):
-        scores = [name for name, score in SCORES.items() if score.network == network]
-        wanted = {"all": DetectorParams(scores=scores, rule="sigma")}
-        fitted = fit_detectors(wanted, networks, parts.train, parts.folds, parts.spills)["all"]
-        score_some = partial(score_images, normality=fitted.normality(), networks=networks)
-        speeds[" + ".join(scores)] = speed(score_some, images)
-    return {"photos": len(repeated), "per_second": speeds}
-
-
 def clock(work: Callable[[], Result]) -> tuple[Result, float]:
     """Return what work returns, and how many seconds it took."""
     start = perf_counter()
@@ -225,23 +198,19 @@ def summarise(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def to_markdown(measured: Mapping[str, Any]) -> str:
-    """Tell what `compare` returns in two tables and a line each about photos and machine."""
-    seeds, speeds = measured["seeds"], measured["throughput"]
+    """Tell what `compare` returns in a table and a line each about photos and machine."""
+    seeds = measured["seeds"]
     names = {"title": "system", "weights": "weights", "seconds": "seconds"}
     names |= {"times": f"times `{REFERENCE}`", **{rate: rate.upper() for rate in DECLARED}}
     if len(seeds) > 1:
         names |= {f"{name}_min": f"least {names[name]}" for name in ("seconds", *DECLARED)}
     digits = ["", "", ".1f", ".2f", ".3f", ".3f", ".3f", ".1f", ".3f", ".3f", ".3f"]
     systems = pd.DataFrame(measured["systems"])[list(names)].rename(columns=names)
-    parts = pd.Series(speeds["per_second"], name="photos/s")
-    parts = parts.rename_axis(f"part, {speeds['photos']:,} photos")
     photos = ", ".join(f"{count:,} {name}" for name, count in measured["photos"].items())
     return f"""\
 {systems.to_markdown(index=False, intfmt=",", floatfmt=digits)}
 
 {"Means of seeds" if len(seeds) > 1 else "Seed"} {", ".join(map(str, seeds))}; photos: {photos}.
-
-{parts.to_markdown(floatfmt=",.0f")}
 
 Machine: {measured["machine"]}."""
 

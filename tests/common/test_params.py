@@ -39,7 +39,7 @@ def test_the_committed_params_are_read_as_they_stand() -> None:
     read = params.model_dump()
     assert read == numbers_in(COMMITTED)
     assert params.train.learning_rate == 0.002
-    assert params.networks.mnad.kmeans is True
+    assert read["networks"]["mnad"]["kmeans"] is True
 
 
 def test_every_section_is_known_and_stands_in_the_committed_params() -> None:

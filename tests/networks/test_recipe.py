@@ -9,7 +9,7 @@ import torch
 from stages.common.types import Images
 from stages.wells.networks import recipe, registry
 from stages.wells.networks.base import Network
-from stages.wells.networks.params import AutoencoderParams, MnadParams, NetworksParams, TrainParams
+from stages.wells.networks.params import NetworksParams, TrainParams
 from stages.wells.networks.recipe import Trained, train_members
 from stages.wells.networks.training import Epoch
 from tests.small_wells import SETTINGS, in_turn, noise
@@ -21,10 +21,7 @@ def own(name: str) -> dict[str, int | float | bool]:
     return {key: value for key, value in SETTINGS[name].items() if key not in ("height", "width")}
 
 
-NETWORKS = NetworksParams(
-    autoencoder=AutoencoderParams.model_validate(own("autoencoder")),
-    mnad=MnadParams.model_validate(own("mnad")),
-)
+NETWORKS = NetworksParams.model_validate({name: own(name) for name in ("autoencoder", "mnad")})
 
 
 IMAGES = noise(20, seed=1, width=24)

@@ -159,9 +159,8 @@ def test_training_is_cached_whole_and_so_comes_back_from_the_run_cache() -> None
 def test_every_network_goes_through_every_stage() -> None:
     assert STAGES["train"]["matrix"]["network"] == list(NETWORKS)
     assert NetworksParams.model_fields.keys() == NETWORKS.keys()
-    folders = {f"models/networks/{name}" for name in NETWORKS}
     for name in ("calibrate", "validate", "evaluate", "map_latent"):
-        assert {dep for dep in STAGES[name]["deps"] if dep.startswith("models/networks")} == folders
+        assert "models/networks" in STAGES[name]["deps"]
 
 
 def test_training_depends_on_the_pinned_packages() -> None:

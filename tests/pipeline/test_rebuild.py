@@ -324,13 +324,6 @@ def test_a_grid_is_compared_in_a_narrow_table_and_trains_each_network_once(rebui
     in_clone(rebuilt, "make", "restore")
 
 
-def test_a_network_that_is_no_longer_named_is_no_reason_to_rebuild(rebuilt: Path) -> None:
-    old = rebuilt / "models/networks/former"
-    shutil.copytree(rebuilt / "models/networks/mnad", old)
-    assert "Running stage" not in in_clone(rebuilt, "dvc", "repro")
-    shutil.rmtree(old)
-
-
 def test_the_artifact_is_fetched_by_its_name_and_classifies_on_its_own(
     rebuilt: Path, tmp_path: Path
 ) -> None:

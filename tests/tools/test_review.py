@@ -115,7 +115,7 @@ def test_a_change_of_everything_still_fits_a_comment_and_a_page() -> None:
     photo = [f"{'a' * 36}.jpg", "spill", "normal", "spill", "now right"]
     everything = a_review(
         params=[Change(name, 12.5, 13.5)] * 999,
-        beyond=[Change(name, 0.9, 0.95, "better", "by chance ± 0.0022")] * 999,
+        beyond=[Change(name, 0.9, 0.95, "better", "± 0.0022")] * 999,
         chance=[Change("detector.tpr", 0.9, 0.95, "within chance", "McNemar's p = 0.2")] * 999,
         files=["models/networks/autoencoder"] * 20,
         moved=[photo] * 9999,

@@ -5,6 +5,7 @@ from typing import cast
 from torch import Tensor, nn
 from torch.nn import functional
 
+from stages.common.params import Count, Section
 from stages.wells.networks.base import Network
 
 PATCH = 4
@@ -18,6 +19,10 @@ class Autoencoder(Network):
     between them lie pre-activation residual blocks (He et al. 2016, arXiv 1603.05027) at a quarter
     and an eighth of it. Height and width must be multiples of 8.
     """
+
+    class Params(Section):
+        channels: Count
+        latent: Count
 
     def __init__(self, height: int, width: int, channels: int, latent: int) -> None:
         super().__init__()

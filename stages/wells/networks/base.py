@@ -2,10 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from stages.common.params import Section
 from stages.common.types import Images
 
 BATCH = 512
@@ -14,9 +16,11 @@ BATCH = 512
 class Network(nn.Module, ABC):
     """An autoencoder of images `[N, 3, H, W]` in [0, 1], which it reconstructs when called.
 
-    The channels' mean and standard deviation over training images belong to its weights.
+    It is built from `height`, `width` and what its `Params` hold, its section in params.yaml. The
+    channels' mean and standard deviation over training images belong to its weights.
     """
 
+    Params: ClassVar[type[Section]]
     channel_mean: Tensor
     channel_std: Tensor
 

@@ -5,13 +5,15 @@ Park, Noh and Ham, Learning Memory-guided Normality for Anomaly Detection, CVPR 
 training has ended, so a score depends on no other image.
 """
 
-from typing import NamedTuple, cast
+from typing import Annotated, NamedTuple, cast
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
+from stages.common.params import Count, NotNegative, Positive, Section
 from stages.common.types import Images
 from stages.wells.networks.autoencoder import PATCH
 from stages.wells.networks.base import Network, batches
@@ -45,6 +47,15 @@ class Mnad(Network):
     queries once training has ended, for the last steps alone determine what stands in the memory
     otherwise.
     """
+
+    class Params(Section):
+        channels: Count
+        query_size: Annotated[int, Field(ge=2)]
+        items: Annotated[int, Field(ge=2)]
+        temperature: Positive
+        compactness: NotNegative
+        separateness: NotNegative
+        kmeans: bool
 
     memory: Tensor
 

@@ -1,10 +1,11 @@
-"""Parameters of the networks and of their training."""
+"""Parameters of training, and of all networks, each of which names its own."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING
 
-from pydantic import Field
+from pydantic import create_model
 
-from stages.common.params import Count, NotNegative, Positive, Section
+from stages.common.params import Count, Positive, Section
+from stages.wells.networks.registry import NETWORKS
 
 
 class TrainParams(Section):
@@ -13,23 +14,11 @@ class TrainParams(Section):
     learning_rate: Positive
 
 
-class AutoencoderParams(Section):
-    channels: Count
-    latent: Count
-
-
-class MnadParams(Section):
-    channels: Count
-    query_size: Annotated[int, Field(ge=2)]
-    items: Annotated[int, Field(ge=2)]
-    temperature: Positive
-    compactness: NotNegative
-    separateness: NotNegative
-    kmeans: bool
-
-
-class NetworksParams(Section):
-    """A section for each network of the registry."""
-
-    autoencoder: AutoencoderParams
-    mnad: MnadParams
+if TYPE_CHECKING:
+    NetworksParams = Section
+else:
+    NetworksParams = create_model(
+        "NetworksParams",
+        __base__=Section,
+        **{name: (network.Params, ...) for name, network in NETWORKS.items()},
+    )
