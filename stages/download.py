@@ -1,16 +1,14 @@
 """Fetch the wells, from wherever they are, as one canonical archive."""
 
 import sys
-from pathlib import Path
 
+from stages.common import paths
 from stages.common.errors import run
 from stages.common.files import sha256_of
 from stages.common.params import Section, load_params
 from stages.wells.data.archive import KNOWN_SHA256, has_known_spills
 from stages.wells.data.fetch import fetch_archive, is_synthetic
 from stages.wells.data.params import DatasetParams
-
-ARCHIVE = Path("data/raw/wells.zip")
 
 
 class Params(Section):
@@ -19,18 +17,18 @@ class Params(Section):
 
 def main() -> None:
     source = load_params(Params).dataset.source
-    fetch_archive(source, ARCHIVE)
-    sha256 = sha256_of(ARCHIVE)
+    fetch_archive(source, paths.ARCHIVE)
+    sha256 = sha256_of(paths.ARCHIVE)
     if sha256 != KNOWN_SHA256 and not is_synthetic(source):
         print(
-            f"warning: {ARCHIVE} has sha256 {sha256}, not that of the known copy: metrics will "
-            "differ from the committed ones",
+            f"warning: {paths.ARCHIVE} has sha256 {sha256}, not that of the known copy: metrics "
+            "will differ from the committed ones",
             file=sys.stderr,
         )
-    if not has_known_spills(ARCHIVE):
+    if not has_known_spills(paths.ARCHIVE):
         print(
-            f"warning: {ARCHIVE} holds no known spill (proliv/ is missing or empty in the source): "
-            "only the rule `sigma` can place a threshold",
+            f"warning: {paths.ARCHIVE} holds no known spill (proliv/ is missing or empty in the "
+            "source): only the rule `sigma` can place a threshold",
             file=sys.stderr,
         )
 

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.bayes.avatars import HOLDOUT_FILE, TRAIN_FILE, read_avatars, save_avatars
+from stages.bayes.avatars import read_avatars, save_avatars
 from stages.bayes.drawing import DRAWN, draw_avatars
 from stages.bayes.params import AvatarParams, StyleParams
-from stages.bayes.styles import COUNTS_FILE, fit_styles, load_counts
+from stages.bayes.styles import fit_styles, load_counts
+from stages.common import paths
 from stages.common.errors import run
 from stages.common.params import Section, Seed, load_params
 
@@ -21,14 +22,14 @@ class Params(Section):
 def main() -> None:
     params = load_params(Params)
     if params.avatars.source == DRAWN:
-        model = fit_styles(load_counts(COUNTS_FILE), params.styles.smoothing)
+        model = fit_styles(load_counts(paths.STYLE_COUNTS), params.styles.smoothing)
         rng = np.random.default_rng(params.seed)
         train = draw_avatars(model, params.avatars.train, params.avatars.varied, rng)
         holdout = draw_avatars(model, params.avatars.holdout, params.avatars.varied, rng)
     else:
         train, holdout = read_avatars(Path(params.avatars.source))
-    save_avatars(TRAIN_FILE, train)
-    save_avatars(HOLDOUT_FILE, holdout)
+    save_avatars(paths.AVATAR_PARTS[0], train)
+    save_avatars(paths.AVATAR_PARTS[1], holdout)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """Measure all detectors on the test set and show what they do: `python -m stages.evaluate`."""
 
 from functools import partial
-from pathlib import Path
 
 import pandas as pd
 
+from stages.common import paths
 from stages.common.errors import run
 from stages.common.files import read_arrays, round_to, write_json
 from stages.common.params import Section, load_params
@@ -12,8 +12,6 @@ from stages.wells.detection.detector import IN_USE, by_key, load_detectors, scor
 from stages.wells.evaluation import report
 from stages.wells.evaluation.metrics import ERROR_DIGITS, declare
 from stages.wells.networks import registry
-
-DATA, PLOTS = Path("data/wells"), Path("plots")
 
 
 class Params(Section):
@@ -24,12 +22,12 @@ def main() -> None:
     """Run the stage."""
     detectors = by_key(load_detectors(), load_params(Params).detector)
     networks = registry.load_all(registry.NETWORKS)
-    histories = {name: pd.read_csv(registry.FOLDER / name / registry.HISTORY) for name in networks}
+    histories = {name: pd.read_csv(paths.NETWORKS / name / registry.HISTORY) for name in networks}
     wells = report.LabelledWells(
-        *read_arrays(DATA / "test.npz", "images", "names", "labels", "distinct")
+        *read_arrays(paths.WELLS / "test.npz", "images", "names", "labels", "distinct")
     )
-    train, folds = read_arrays(DATA / "train.npz", "images", "folds")
-    (spills,) = read_arrays(DATA / "spills.npz", "images")
+    train, folds = read_arrays(paths.WELLS / "train.npz", "images", "folds")
+    (spills,) = read_arrays(paths.WELLS / "spills.npz", "images")
 
     score = partial(score_for, detectors.values(), networks)
     scored = report.Scored(score(wells.images), score(train, folds), score(spills))
@@ -43,17 +41,17 @@ def main() -> None:
         for name, history in histories.items()
     }
     declared = {key: declare(one) for key, one in measured.items()}
-    write_json(Path("metrics/detection.json"), {**declared, "holdout_mse": errors})
-    write_json(Path("metrics/reports/detection.json"), measured)
+    write_json(paths.METRICS / "detection.json", {**declared, "holdout_mse": errors})
+    write_json(paths.REPORTS / "detection.json", measured)
 
-    report.write_losses(PLOTS / "networks/loss.csv", histories)
-    report.write_roc(PLOTS / "detection/roc.csv", detectors.values(), wells, scored.test)
+    report.write_losses(paths.PLOTS / "networks/loss.csv", histories)
+    report.write_roc(paths.PLOTS / "detection/roc.csv", detectors.values(), wells, scored.test)
     for key, detector in detectors.items():
-        report.report_detector(PLOTS / "detection" / key, detector, networks, wells, scored)
+        report.report_detector(paths.PLOTS / "detection" / key, detector, networks, wells, scored)
     in_use = detectors[IN_USE]
     scores = in_use.combine(scored.test)
     for name in networks:
-        path = PLOTS / "networks" / f"{name}_reconstructions.png"
+        path = paths.PLOTS / "networks" / f"{name}_reconstructions.png"
         report.draw_reconstructions(path, name, in_use, networks, wells, scores)
 
 

@@ -4,21 +4,20 @@ The avatar number n is drawn with the seed of params.yaml + n.
 """
 
 import argparse
-from pathlib import Path
 
 import numpy as np
 
 from stages.bayes.avatar_plots import Row, sheet
-from stages.bayes.avatars import TRAIN_FILE, load_avatars
+from stages.bayes.avatars import load_avatars
 from stages.bayes.generators.registry import GENERATORS, fit, title
 from stages.bayes.params import AvatarParams, StyleParams
 from stages.bayes.samples import draw_samples, write_samples
-from stages.bayes.styles import COUNTS_FILE, fit_styles, load_counts
+from stages.bayes.styles import fit_styles, load_counts
+from stages.common import paths
 from stages.common.errors import run
 from stages.common.params import Section, Seed, load_params
 from stages.common.pictures import save_picture
 
-GENERATED, PLOTS = Path("data/generated/avatars"), Path("plots/random_avatars")
 PUBLISHED = 5
 
 
@@ -34,15 +33,16 @@ def main() -> None:
     name = parser.parse_args().generator
 
     params = load_params(Params)
-    model = fit_styles(load_counts(COUNTS_FILE), params.styles.smoothing)
-    generator = fit(name, load_avatars(TRAIN_FILE), model, params.avatars.smoothing)
+    model = fit_styles(load_counts(paths.STYLE_COUNTS), params.styles.smoothing)
+    generator = fit(name, load_avatars(paths.AVATAR_PARTS[0]), model, params.avatars.smoothing)
     seeds = range(params.seed, params.seed + PUBLISHED)
     drawn = draw_samples(generator, seeds)
-    write_samples(GENERATED / name, name, zip(seeds, drawn, strict=True), model)
+    write_samples(paths.GENERATED / "avatars" / name, name, zip(seeds, drawn, strict=True), model)
 
     avatars = np.stack([one.avatar for one in drawn])
     captions = [f"ln P = {one.log_probability:,.1f}" for one in drawn]
-    save_picture(sheet([Row(title(name), avatars, captions)]), PLOTS / f"{name}.png")
+    picture = sheet([Row(title(name), avatars, captions)])
+    save_picture(picture, paths.PLOTS / "random_avatars" / f"{name}.png")
 
 
 if __name__ == "__main__":

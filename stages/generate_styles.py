@@ -1,13 +1,11 @@
 """Draw random styles from counts, each with its probability: `python -m stages.generate_styles`."""
 
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 
 from stages.bayes.params import StyleParams
 from stages.bayes.styles import (
-    COUNTS_FILE,
     draw_frequencies,
     draw_styles,
     fit_styles,
@@ -17,13 +15,11 @@ from stages.bayes.styles import (
 from stages.bayes.styles_metrics import choose_metrics, measure_styles
 from stages.bayes.styles_plots import save_frequencies
 from stages.bayes.styles_table import write_styles
+from stages.common import paths
 from stages.common.errors import run
 from stages.common.files import write_json
 from stages.common.params import Section, Seed, load_params
 
-GENERATED = Path("data/generated/styles")
-PICTURE = Path("plots/random_styles/frequencies.png")
-METRICS, REPORT = Path("metrics/styles.json"), Path("metrics/reports/styles.json")
 LARGE_SAMPLE = 1_000_000
 
 
@@ -34,17 +30,21 @@ class Params(Section):
 
 def main() -> None:
     params = load_params(Params)
-    counts = load_counts(COUNTS_FILE)
+    counts = load_counts(paths.STYLE_COUNTS)
     model = fit_styles(counts, params.styles.smoothing)
     rng = np.random.default_rng(params.seed)
-    write_styles(GENERATED, model, list(islice(draw_styles(model, rng), params.styles.count)))
+    write_styles(
+        paths.GENERATED / "styles",
+        model,
+        list(islice(draw_styles(model, rng), params.styles.count)),
+    )
 
     table = joint(model)
     sample = draw_frequencies(table, LARGE_SAMPLE, rng)
-    save_frequencies(counts, model, sample, PICTURE)
+    save_frequencies(counts, model, sample, paths.PLOTS / "random_styles/frequencies.png")
     report = measure_styles(model, table, sample, params.styles.smoothing)
-    write_json(REPORT, report)
-    write_json(METRICS, choose_metrics(report))
+    write_json(paths.REPORTS / "styles.json", report)
+    write_json(paths.METRICS / "styles.json", choose_metrics(report))
 
 
 if __name__ == "__main__":

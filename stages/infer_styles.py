@@ -1,9 +1,7 @@
 """Infer the styles of held-out avatars by Bayes' formula: `python -m stages.infer_styles`."""
 
-from pathlib import Path
-
 from stages.bayes.avatar_plots import save_calibration, save_posterior
-from stages.bayes.avatars import HOLDOUT_FILE, TRAIN_FILE, load_avatars
+from stages.bayes.avatars import load_avatars
 from stages.bayes.generators.styled import Styled, style_codes
 from stages.bayes.inference import (
     choose_examples,
@@ -13,13 +11,11 @@ from stages.bayes.inference import (
     marginals,
 )
 from stages.bayes.params import AvatarParams, StyleParams
-from stages.bayes.styles import COUNTS_FILE, fit_styles, load_counts
+from stages.bayes.styles import fit_styles, load_counts
+from stages.common import paths
 from stages.common.errors import run
 from stages.common.files import write_json
 from stages.common.params import Section, load_params
-
-METRICS, REPORT = Path("metrics/inference.json"), Path("metrics/reports/inference.json")
-PLOTS = Path("plots/style_inference")
 
 
 class Params(Section):
@@ -29,19 +25,20 @@ class Params(Section):
 
 def main() -> None:
     params = load_params(Params)
-    model = fit_styles(load_counts(COUNTS_FILE), params.styles.smoothing)
-    training, holdout = load_avatars(TRAIN_FILE), load_avatars(HOLDOUT_FILE)
+    model = fit_styles(load_counts(paths.STYLE_COUNTS), params.styles.smoothing)
+    training, holdout = map(load_avatars, paths.AVATAR_PARTS)
     styled = Styled.fit(training, model, params.avatars.smoothing)
     inference = infer_styles(styled, training.avatars, holdout.avatars)
 
     report, curves = judge_inference(inference, model, style_codes(holdout, model))
-    write_json(REPORT, report)
-    write_json(METRICS, choose_metrics(report))
-    save_calibration(curves, PLOTS / "calibration.png")
+    write_json(paths.REPORTS / "inference.json", report)
+    write_json(paths.METRICS / "inference.json", choose_metrics(report))
+    folder = paths.PLOTS / "style_inference"
+    save_calibration(curves, folder / "calibration.png")
     for name, chosen in choose_examples(inference.weighed).items():
         probabilities = marginals(model, inference.weighed[chosen])
         truth = dict(zip(model.values, holdout.styles[chosen], strict=True))
-        save_posterior(holdout.avatars[chosen], probabilities, truth, PLOTS / f"{name}.png")
+        save_posterior(holdout.avatars[chosen], probabilities, truth, folder / f"{name}.png")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Map the networks' latent spaces and find clusters in them: `python -m stages.map_latent`."""
 
-from pathlib import Path
-
+from stages.common import paths
 from stages.common.errors import run
 from stages.common.files import read_arrays, write_json
 from stages.common.params import Section, Seed, load_params
@@ -10,7 +9,6 @@ from stages.wells.latent.params import LatentParams
 from stages.wells.latent.report import choose_shown, report_network
 from stages.wells.networks import registry
 
-DATA, PLOTS = Path("data/wells"), Path("plots/latent")
 # Of each network's members, which see the same world, the one whose latent is shown.
 SHOWN_MEMBER = 0
 
@@ -23,11 +21,10 @@ class Params(Section):
 def main() -> None:
     """Run the stage."""
     params = load_params(Params)
-    latent = params.latent
-    images, folds = read_arrays(DATA / "train.npz", "images", "folds")
+    images, folds = read_arrays(paths.WELLS / "train.npz", "images", "folds")
     train, holdout = images[folds != SHOWN_MEMBER], images[folds == SHOWN_MEMBER]
-    (spills,) = read_arrays(DATA / "spills.npz", "images")
-    test, labels, distinct = read_arrays(DATA / "test.npz", "images", "labels", "distinct")
+    (spills,) = read_arrays(paths.WELLS / "spills.npz", "images")
+    test, labels, distinct = read_arrays(paths.WELLS / "test.npz", "images", "labels", "distinct")
     shown = choose_shown(
         {
             plots.TRAIN: train,
@@ -37,13 +34,12 @@ def main() -> None:
             plots.TEST_SPILL: test[labels & distinct],
         }
     )
-    metrics = {
-        name: report_network(
-            name, members[SHOWN_MEMBER], shown, train, latent.clusters, params.seed, PLOTS / name
-        )
-        for name, members in registry.load_all(registry.NETWORKS).items()
-    }
-    write_json(Path("metrics/reports/latent.json"), metrics)
+    metrics = {}
+    for name, members in registry.load_all(registry.NETWORKS).items():
+        network, folder = members[SHOWN_MEMBER], paths.PLOTS / "latent" / name
+        count = params.latent.clusters
+        metrics[name] = report_network(name, network, shown, train, count, params.seed, folder)
+    write_json(paths.REPORTS / "latent.json", metrics)
 
 
 if __name__ == "__main__":

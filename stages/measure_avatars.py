@@ -1,7 +1,5 @@
 """Measure generators of avatars and show them side by side: `python -m stages.measure_avatars`."""
 
-from pathlib import Path
-
 import numpy as np
 
 from stages.bayes.avatar_metrics import (
@@ -13,19 +11,18 @@ from stages.bayes.avatar_metrics import (
     measure_source,
 )
 from stages.bayes.avatar_plots import Row, sheet
-from stages.bayes.avatars import HOLDOUT_FILE, TRAIN_FILE, load_avatars
+from stages.bayes.avatars import load_avatars
 from stages.bayes.drawing import DRAWN
 from stages.bayes.generators.registry import GENERATORS, fit, title
 from stages.bayes.params import AvatarParams, StyleParams
 from stages.bayes.samples import draw_samples
-from stages.bayes.styles import COUNTS_FILE, fit_styles, load_counts
+from stages.bayes.styles import fit_styles, load_counts
+from stages.common import paths
 from stages.common.errors import run
 from stages.common.files import write_json
 from stages.common.params import Section, Seed, load_params
 from stages.common.pictures import save_picture
 
-METRICS, REPORT = Path("metrics/avatars.json"), Path("metrics/reports/avatars.json")
-PICTURE = Path("plots/random_avatars/compared.png")
 SAMPLE, SHOWN = 100, 5
 
 
@@ -37,8 +34,8 @@ class Params(Section):
 
 def main() -> None:
     params = load_params(Params)
-    model = fit_styles(load_counts(COUNTS_FILE), params.styles.smoothing)
-    training, holdout = load_avatars(TRAIN_FILE), load_avatars(HOLDOUT_FILE)
+    model = fit_styles(load_counts(paths.STYLE_COUNTS), params.styles.smoothing)
+    training, holdout = map(load_avatars, paths.AVATAR_PARTS)
     one_picture_a_style = params.avatars.source == DRAWN and not params.avatars.varied
     seeds = range(params.seed, params.seed + SAMPLE)
 
@@ -57,9 +54,9 @@ def main() -> None:
         if one_picture_a_style:
             report[name] |= measure_fidelity(sample, model)
         rows.append(Row(title(name), np.stack([one.avatar for one in sample[:SHOWN]])))
-    write_json(REPORT, report)
-    write_json(METRICS, choose_metrics(report))
-    save_picture(sheet(rows), PICTURE)
+    write_json(paths.REPORTS / "avatars.json", report)
+    write_json(paths.METRICS / "avatars.json", choose_metrics(report))
+    save_picture(sheet(rows), paths.PLOTS / "random_avatars/compared.png")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Decode the wells, take out duplicates and leaks, divide into folds, and show every part."""
 
-from pathlib import Path
-
+from stages.common import paths
 from stages.common.errors import run
 from stages.common.files import sha256_of, write_arrays, write_json
 from stages.common.params import Section, Seed, load_params
@@ -10,8 +9,6 @@ from stages.wells.data.archive import KNOWN_SHA256, read_wells
 from stages.wells.data.params import ImageParams, SplitParams
 from stages.wells.data.preparation import count_photos, decode_photos, split_photos
 
-ARCHIVE, DATA, PLOTS = Path("data/raw/wells.zip"), Path("data/wells"), Path("plots/dataset")
-REPORT = Path("metrics/reports/dataset.json")
 GALLERY_COLUMNS, GALLERY_IMAGES = 8, 32
 
 
@@ -23,14 +20,14 @@ class Params(Section):
 
 def main() -> None:
     params = load_params(Params)
-    wells = read_wells(ARCHIVE)
+    wells = read_wells(paths.ARCHIVE)
     photos = decode_photos(wells, params.images.height, params.images.width)
     parts = split_photos(photos, wells.labels, params.split.folds, params.seed)
 
-    write_arrays(DATA / "train.npz", images=parts.train, folds=parts.folds)
-    write_arrays(DATA / "spills.npz", images=parts.spills)
+    write_arrays(paths.WELLS / "train.npz", images=parts.train, folds=parts.folds)
+    write_arrays(paths.WELLS / "spills.npz", images=parts.spills)
     write_arrays(
-        DATA / "test.npz",
+        paths.WELLS / "test.npz",
         images=parts.test,
         names=parts.test_names,
         labels=parts.test_labels,
@@ -46,11 +43,13 @@ def main() -> None:
     for name, images in shown.items():
         chosen = images[evenly_spaced(len(images), GALLERY_IMAGES)]
         title = f"{name.replace('_', ' ')}: {len(chosen)} of {len(images):,} images"
-        save_picture(gallery(chosen, title, GALLERY_COLUMNS), PLOTS / f"{name}.png")
+        save_picture(
+            gallery(chosen, title, GALLERY_COLUMNS), paths.PLOTS / "dataset" / f"{name}.png"
+        )
 
-    sha256 = sha256_of(ARCHIVE)
+    sha256 = sha256_of(paths.ARCHIVE)
     about = {"sha256": sha256, "known_copy": sha256 == KNOWN_SHA256}
-    write_json(REPORT, about | count_photos(photos, parts))
+    write_json(paths.REPORTS / "dataset.json", about | count_photos(photos, parts))
 
 
 if __name__ == "__main__":

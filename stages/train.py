@@ -1,16 +1,14 @@
 """Train a network on normal wells, once without each fold: `python -m stages.train NETWORK`."""
 
 import argparse
-from pathlib import Path
 
+from stages.common import paths
 from stages.common.errors import run
 from stages.common.files import read_arrays, write_text
 from stages.common.params import Section, Seed, load_params
 from stages.wells.networks import registry
 from stages.wells.networks.params import NetworksParams, TrainParams
 from stages.wells.networks.recipe import train_members
-
-DATA = Path("data/wells")
 
 
 class Params(Section):
@@ -26,10 +24,10 @@ def main() -> None:
     name = parser.parse_args().network
 
     params = load_params(Params)
-    images, folds = read_arrays(DATA / "train.npz", "images", "folds")
+    images, folds = read_arrays(paths.WELLS / "train.npz", "images", "folds")
     trained = train_members(name, params.networks, params.train, images, folds, params.seed)
 
-    folder = registry.FOLDER / name
+    folder = paths.NETWORKS / name
     registry.save(trained.members, name, trained.settings, folder / registry.WEIGHTS)
     write_text(folder / registry.HISTORY, trained.history.to_csv(index=False))
 

@@ -3,8 +3,7 @@
 What is chosen, a score, a combination, a rule, is chosen by these metrics and not on the test set.
 """
 
-from pathlib import Path
-
+from stages.common import paths
 from stages.common.errors import run
 from stages.common.files import read_arrays, write_json
 from stages.common.params import Section, Seed, load_params
@@ -15,7 +14,6 @@ from stages.wells.evaluation.hard_cases import draw_hard_cases
 from stages.wells.evaluation.validation import declare, measure_detectors, show_cases
 from stages.wells.networks import registry
 
-DATA = Path("data/wells")
 # Of known spills that look alike; each is left out once.
 SPILL_GROUPS = 6
 
@@ -31,16 +29,16 @@ def main() -> None:
     detectors = by_key(load_detectors(), params.detector)
     needed = set().union(*(detector.networks() for detector in detectors.values()))
     networks = registry.load_all(needed)
-    train, folds = read_arrays(DATA / "train.npz", "images", "folds")
-    (spills,) = read_arrays(DATA / "spills.npz", "images")
+    train, folds = read_arrays(paths.WELLS / "train.npz", "images", "folds")
+    (spills,) = read_arrays(paths.WELLS / "spills.npz", "images")
 
     cases = draw_hard_cases(train, folds, mark_far(train, folds), spills, params.seed)
     normals = score_for(detectors.values(), networks, train, folds)
     groups = group_alike(spills, SPILL_GROUPS, params.seed)
     measured = measure_detectors(detectors, networks, cases, normals, groups)
-    write_json(Path("metrics/validation.json"), declare(measured))
-    write_json(Path("metrics/reports/validation.json"), measured)
-    save_picture(show_cases(cases), Path("plots/hard_cases/hard_cases.png"))
+    write_json(paths.METRICS / "validation.json", declare(measured))
+    write_json(paths.REPORTS / "validation.json", measured)
+    save_picture(show_cases(cases), paths.PLOTS / "hard_cases/hard_cases.png")
 
 
 if __name__ == "__main__":

@@ -14,12 +14,13 @@ from time import perf_counter
 import numpy as np
 from tqdm import tqdm
 
-from stages.bayes.avatars import TRAIN_FILE, load_avatars
+from stages.bayes.avatars import load_avatars
 from stages.bayes.generators.registry import GENERATORS, fit
 from stages.bayes.generators.styled import Styled
 from stages.bayes.params import AvatarParams, StyleParams
 from stages.bayes.samples import write_samples
-from stages.bayes.styles import COUNTS_FILE, fit_styles, load_counts, posterior
+from stages.bayes.styles import fit_styles, load_counts, posterior
+from stages.common import paths
 from stages.common.errors import InputError, run
 from stages.common.params import Section, Seed, load_params
 from tools.style import parse_pairs
@@ -54,11 +55,13 @@ def main() -> None:
         raise InputError(
             f"{arguments.generator} knows no styles: add `--generator style` to ask for one"
         )
-    model = fit_styles(load_counts(COUNTS_FILE), params.styles.smoothing)
+    model = fit_styles(load_counts(paths.STYLE_COUNTS), params.styles.smoothing)
     posterior(model, given)  # Refuses what there isn't before anything slow.
 
     start = perf_counter()
-    generator = fit(arguments.generator, load_avatars(TRAIN_FILE), model, params.avatars.smoothing)
+    generator = fit(
+        arguments.generator, load_avatars(paths.AVATAR_PARTS[0]), model, params.avatars.smoothing
+    )
     sample = generator.sample
     if isinstance(generator, Styled):
         sample = partial(generator.sample, given=given)

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from stages.common import paths
 from stages.common.errors import InputError, run
 from stages.common.files import read_arrays, write_json
 from stages.common.params import Seed, load_params
@@ -38,7 +39,7 @@ from stages.wells.networks.training import choose_device
 from tools import bench_baselines
 from tools.bench_baselines import Fitted, count_weights
 
-ARCHIVE, DATA, PARTS = Path("data/raw/wells.zip"), Path("data/wells"), ("train", "spills", "test")
+PARTS = ("train", "spills", "test")
 CPU_INFO = Path("/proc/cpuinfo")
 # Detectors that are shown beside the one in use, and the one whose times are the unit.
 COMPARED, REFERENCE = ("baseline", "autoencoder"), "autoencoder"
@@ -118,20 +119,20 @@ def compare(params: Params, seeds: Sequence[int]) -> dict[str, Any]:
 
 def read_prepared() -> Wells:
     """Read the archive; raises InputError where it or an array of the pipeline is missing."""
-    needed = [ARCHIVE, *(DATA / f"{name}.npz" for name in PARTS)]
+    needed = [paths.ARCHIVE, *(paths.WELLS / f"{name}.npz" for name in PARTS)]
     if missing := [str(path) for path in needed if not path.is_file()]:
         raise InputError(f"{', '.join(missing)} missing: run `dvc repro` first")
-    return read_wells(ARCHIVE)
+    return read_wells(paths.ARCHIVE)
 
 
 def check_prepared(parts: Parts) -> None:
     """Raise InputError where the pipeline's arrays aren't these parts, or test has but one kind."""
-    found = {name: read_arrays(DATA / f"{name}.npz", "images")[0] for name in PARTS}
-    (found["folds"],) = read_arrays(DATA / "train.npz", "folds")
-    (found["test_labels"],) = read_arrays(DATA / "test.npz", "labels")
+    found = {name: read_arrays(paths.WELLS / f"{name}.npz", "images")[0] for name in PARTS}
+    (found["folds"],) = read_arrays(paths.WELLS / "train.npz", "folds")
+    (found["test_labels"],) = read_arrays(paths.WELLS / "test.npz", "labels")
     if stale := [one for one in found if not np.array_equal(found[one], getattr(parts, one))]:
         raise InputError(
-            f"{DATA} ({', '.join(stale)}) isn't what {ARCHIVE} and params.yaml give: "
+            f"{paths.WELLS} ({', '.join(stale)}) isn't what {paths.ARCHIVE} and params.yaml give: "
             "run `dvc repro` first"
         )
     refuse_one_kind(parts.test_labels)

@@ -13,10 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stages.bayes.avatars import TRAIN_FILE, AvatarSet, load_avatars, read_avatars
+from stages.bayes.avatars import AvatarSet, load_avatars, read_avatars
 from stages.bayes.generators.registry import GENERATORS, fit
 from stages.bayes.params import AvatarParams, StyleParams
-from stages.bayes.styles import COUNTS_FILE, fit_styles, load_counts
+from stages.bayes.styles import fit_styles, load_counts
+from stages.common import paths
 from stages.common.errors import run
 from stages.common.params import Section, load_params
 
@@ -59,13 +60,13 @@ def main() -> None:
 
 def read_training(source: Path | None) -> AvatarSet:
     """Return the avatars to learn from; raises InputError as their readers do."""
-    return load_avatars(TRAIN_FILE) if source is None else read_avatars(source)[0]
+    return load_avatars(paths.AVATAR_PARTS[0]) if source is None else read_avatars(source)[0]
 
 
 def measure(name: str, source: Path | None) -> Timing:
     """Return how long a generator takes to fit and draw, and its memory: for a fresh process."""
     params = load_params(Params)
-    model = fit_styles(load_counts(COUNTS_FILE), params.styles.smoothing)
+    model = fit_styles(load_counts(paths.STYLE_COUNTS), params.styles.smoothing)
     training = read_training(source)
     start = perf_counter()
     generator = fit(name, training, model, params.avatars.smoothing)

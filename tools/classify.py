@@ -25,11 +25,12 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from stages.common import paths
 from stages.common.errors import InputError, run
 from stages.common.files import replacing
 from stages.common.types import Images
 from stages.wells.data.images import decode, resize
-from stages.wells.detection.detector import DETECTOR, Detector, load_artifact, score_for
+from stages.wells.detection.detector import Detector, load_artifact, score_for
 from stages.wells.networks.registry import Members
 from tools.photos import STANDARD_INPUT, Photo, find_photos
 
@@ -228,7 +229,7 @@ def _arguments() -> argparse.Namespace:
         "--heatmaps", type=Path, metavar="DIR", help="write overlays of where a photo is strange"
     )
     parser.add_argument(
-        "--model", type=Path, default=DETECTOR, metavar="DIR", help=f"else {DETECTOR}"
+        "--model", type=Path, default=paths.DETECTOR, metavar="DIR", help=f"else {paths.DETECTOR}"
     )
     parser.add_argument("--threshold", type=float, help="else the detector's own")
     arguments = parser.parse_args()

@@ -14,11 +14,11 @@ from typing import Any
 
 import jinja2
 
+from stages.common import paths
 from stages.common.errors import InputError, run
 from stages.common.files import write_text
 
 TEMPLATE = Path("docs/metrics.md.j2")
-METRICS = Path("metrics")
 MARKED = re.compile(r"(<!-- metrics: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -63,8 +63,8 @@ def render_blocks(folder: Path) -> dict[str, str]:
 
 def read_metrics(folder: Path) -> dict[str, Any]:
     """Return every file of metrics/ by its name, the reports in `reports`."""
-    files = {path.stem: _read(path) for path in sorted((folder / METRICS).glob("*.json"))}
-    reports = (folder / METRICS / "reports").glob("*.json")
+    files = {path.stem: _read(path) for path in sorted((folder / paths.METRICS).glob("*.json"))}
+    reports = (folder / paths.METRICS / "reports").glob("*.json")
     return {**files, "reports": {path.stem: _read(path) for path in sorted(reports)}}
 
 

@@ -26,15 +26,14 @@ import vl_convert
 import yaml
 from PIL import Image
 
+from stages.common import paths
 from stages.common.errors import InputError, run
 from stages.common.files import read_arrays, read_yaml, write_text
-from stages.common.params import PARAMS_FILE
 from stages.wells.detection.decision_map import lay_over, map_decision
-from stages.wells.detection.detector import DETECTOR, FILE, IN_USE, load_artifact
+from stages.wells.detection.detector import FILE, IN_USE, load_artifact
 from tools import compare
 
-OUT, PREDICTIONS, TEST = Path("review"), Path("plots/detection"), Path("data/wells/test.npz")
-LOCK, METRICS = Path("dvc.lock"), Path("metrics")
+OUT, LOCK = Path("review"), Path("dvc.lock")
 RETRAINED = "Its networks were trained anew; chance is what another seed does."
 SAME_NETWORKS = "No network of it was trained anew; chance is told by McNemar's exact test."
 # Photos drawn, and how large.
@@ -104,11 +103,11 @@ def compare_with(base: str) -> Review:
     files = changed_files(at_revision(base, LOCK), LOCK.read_bytes())
     verdicts = compare_verdicts(base)
     retrained = {key for key, networks in networks_of().items() if networks & set(files)}
-    spread = json.loads(at_revision(base, METRICS / "seeds.json") or b"{}")
+    spread = json.loads(at_revision(base, paths.METRICS / "seeds.json") or b"{}")
     changes = sorted(changes_of(metrics), key=lambda one: not one.name.startswith(IN_USE))
     judged = [compare.judge_metric(one, spread, verdicts, retrained) for one in changes]
     photos = verdicts.get(IN_USE, pd.DataFrame(columns=["predicted", "predicted_before"]))
-    rates = json.loads((METRICS / "detection.json").read_bytes())[IN_USE]
+    rates = json.loads((paths.METRICS / "detection.json").read_bytes())[IN_USE]
     outcome, sentence = compare.judge_detector(judged, photos, rates)
     moved = compare.pick_changed(photos).to_numpy().tolist()
     chance = [one for one in judged if one.outcome in ("within chance", "not comparable")]
@@ -169,7 +168,7 @@ def changed_files(before: bytes, now: bytes) -> list[str]:
 
 def networks_of() -> dict[str, set[str]]:
     """Return the paths of the networks that each detector needs, by its key in metrics."""
-    params = read_yaml(PARAMS_FILE)
+    params = read_yaml(paths.PARAMS)
     found = {
         name: {f"models/networks/{score.partition('.')[0]}" for score in detector["scores"]}
         for name, detector in params["detectors"].items()
@@ -181,7 +180,7 @@ def compare_verdicts(base: str) -> dict[str, pd.DataFrame]:
     """Return every detector's verdicts before and now, by its key, as `join_verdicts` does."""
     return {
         path.parent.name: compare.join_verdicts(pd.read_csv(io.BytesIO(before)), pd.read_csv(path))
-        for path in sorted(PREDICTIONS.glob("*/predictions.csv"))
+        for path in sorted((paths.PLOTS / "detection").glob("*/predictions.csv"))
         if (before := at_revision(base, path))
     }
 
@@ -216,9 +215,10 @@ def draw_chart(spec: Mapping[str, Any], base: str) -> str | None:
 
 def draw_photos(names: list[str]) -> dict[str, str | None]:
     """Return test photos beside their decision maps, by name, as far as they are at hand."""
-    if not names or not TEST.is_file() or not (DETECTOR / FILE).is_file():
+    test = paths.WELLS / "test.npz"
+    if not names or not test.is_file() or not (paths.DETECTOR / FILE).is_file():
         return {}
-    images, known = read_arrays(TEST, "images", "names")
+    images, known = read_arrays(test, "images", "names")
     chosen = np.isin(known, names)
     detector, networks = load_artifact()
     maps = map_decision(detector, networks, images[chosen])

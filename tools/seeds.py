@@ -7,18 +7,17 @@ import argparse
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import dvc.api
 import pandas as pd
 
+from stages.common import paths
 from stages.common.errors import InputError, run
 from stages.common.files import write_json
 
 PREFIX = "seed-"
 UNFINISHED = {"Failed", "Queued", "Running"}
-SEEDS_FILE = Path("metrics/seeds.json")
 
 
 def main() -> None:
@@ -30,7 +29,7 @@ def main() -> None:
     commit = subprocess.check_output(["git", "rev-parse", "HEAD"], text=True).strip()
     today = datetime.now(UTC).date().isoformat()
     head = {"seeds": len(rows), "commit": commit, "date": today}
-    write_json(SEEDS_FILE, head | spread_of(rows, dvc.api.metrics_show()))
+    write_json(paths.METRICS / "seeds.json", head | spread_of(rows, dvc.api.metrics_show()))
 
 
 def pick_finished(

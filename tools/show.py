@@ -6,15 +6,14 @@ lower of its two rates on the drawn cases. `dvc exp show` has everything.
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import dvc.api
 import pandas as pd
 
+from stages.common import paths
 from stages.common.errors import run
 from stages.common.files import read_yaml
-from stages.common.params import PARAMS_FILE
 
 VALIDATION = ".validation"
 
@@ -23,7 +22,7 @@ def main() -> None:
     """Print the table."""
     argparse.ArgumentParser(description=__doc__).parse_args()
     rows = dvc.api.exp_show()
-    params = list(pd.json_normalize(read_yaml(Path(PARAMS_FILE)), sep=".").columns)
+    params = list(pd.json_normalize(read_yaml(paths.PARAMS), sep=".").columns)
     print("Each detector's lower rate on the drawn cases of the validation:")
     print(narrow_table(rows, params).to_markdown(index=False))
 

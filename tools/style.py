@@ -13,7 +13,6 @@ from tqdm import tqdm
 
 from stages.bayes.params import StyleParams
 from stages.bayes.styles import (
-    COUNTS_FILE,
     describe,
     draw_styles,
     fit_styles,
@@ -21,6 +20,7 @@ from stages.bayes.styles import (
     marginal,
     posterior,
 )
+from stages.common import paths
 from stages.common.errors import InputError, run
 from stages.common.params import Section, Seed, load_params
 
@@ -46,7 +46,7 @@ def main() -> None:
     if arguments.n < 1 or arguments.seed < 0:
         parser.error("-n must be at least 1 and --seed at least 0")
 
-    model = fit_styles(load_counts(COUNTS_FILE), params.styles.smoothing)
+    model = fit_styles(load_counts(paths.STYLE_COUNTS), params.styles.smoothing)
     given = parse_pairs(arguments.given)
     if arguments.marginals:
         table = posterior(model, given)

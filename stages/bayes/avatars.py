@@ -21,8 +21,6 @@ Avatar = NDArray[np.uint8]
 Avatars = NDArray[np.uint8]
 Symbols = NDArray[np.unsignedinteger]
 
-# What `draw_avatars` writes.
-TRAIN_FILE, HOLDOUT_FILE = Path("data/avatars/train.npz"), Path("data/avatars/holdout.npz")
 HELD_OUT, STYLES, NAME = "holdout", "styles.csv", "name"
 LARGEST_SIDE = 2048
 MAX_PIXEL_BYTES = 2**30

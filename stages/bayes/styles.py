@@ -24,7 +24,6 @@ Counts = dict[str, dict[str, int]]
 Style = tuple[str, ...]
 Table = NDArray[np.float64]
 
-COUNTS_FILE = Path("data/styles.yaml")
 DRAWN_TOGETHER = 1024
 # Up to here every whole number is a float.
 MAX_COUNT = 2**53

@@ -8,10 +8,10 @@ from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from stages.common import paths
 from stages.common.errors import InputError
 from stages.common.files import read_yaml
 
-PARAMS_FILE = Path("params.yaml")
 SECTIONS = {
     "seed",
     "dataset",
@@ -55,7 +55,7 @@ class Section(BaseModel):
 Sections = TypeVar("Sections", bound=Section)
 
 
-def load_params(kind: type[Sections], path: Path = PARAMS_FILE) -> Sections:
+def load_params(kind: type[Sections], path: Path = paths.PARAMS) -> Sections:
     """Read and check the sections that a model has fields for.
 
     Raises InputError where the file is missing, isn't YAML, or holds a section that there isn't,

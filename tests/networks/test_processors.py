@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from stages.common import paths
 from stages.common.files import write_arrays
-from stages.wells.networks.registry import FOLDER, NETWORKS, WEIGHTS
+from stages.wells.networks.registry import NETWORKS, WEIGHTS
 from tests.small_wells import in_turn, noise
 from tests.wells_files import ROOT, params_with
 
@@ -45,7 +46,7 @@ def trained(folder: Path, network: str, *machine: str) -> bytes:
         capture_output=True,
         check=True,
     )
-    return (folder / FOLDER / network / WEIGHTS).read_bytes()
+    return (folder / paths.NETWORKS / network / WEIGHTS).read_bytes()
 
 
 @pytest.mark.parametrize("network", NETWORKS)

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from stages import calibrate, preprocess, train
+from stages.common import paths
 from stages.common.errors import InputError
 from stages.common.params import load_params
 from stages.common.types import Images
@@ -65,7 +66,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("prepared")
     files = draw_archive(60)
     readers = {path: (lambda data=data: data) for path, data in files.items()}
-    write_canonical(readers, folder / bench.ARCHIVE, "the test")
+    write_canonical(readers, folder / paths.ARCHIVE, "the test")
     (folder / "params.yaml").write_text(params_with(CHANGES), encoding="utf-8")
     with chdir(folder):
         preprocess.main()
@@ -81,7 +82,7 @@ def inside(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
 
 def parts_of(seed: int) -> Parts:
     """What the archive gives with a seed, at the pipeline's size."""
-    wells = read_wells(bench.ARCHIVE)
+    wells = read_wells(paths.ARCHIVE)
     return split_photos(decode_photos(wells, 32, 48), wells.labels, 3, seed)
 
 
@@ -325,7 +326,7 @@ def test_the_detector_in_use_comes_first_and_once(
     inside: Params, in_use: str, names: list[str]
 ) -> None:
     params = inside.model_copy(update={"detector": in_use})
-    systems = bench.make_systems(params, read_wells(bench.ARCHIVE))
+    systems = bench.make_systems(params, read_wells(paths.ARCHIVE))
     assert list(systems) == names
     assert [name for name in names if "in use" in systems[name].title] == [in_use]
     assert systems["baseline"].title == "`baseline`: autoencoder.mse"
@@ -343,7 +344,7 @@ def test_a_missing_detector_is_refused(inside: Params) -> None:
     left = {"surface": inside.detectors["surface"]}
     params = inside.model_copy(update={"detectors": left})
     with pytest.raises(InputError, match=r"detectors\.baseline, detectors\.autoencoder"):
-        bench.make_systems(params, read_wells(bench.ARCHIVE))
+        bench.make_systems(params, read_wells(paths.ARCHIVE))
 
 
 def test_a_rule_that_needs_spills_is_named_by_its_key_where_none_is_known(inside: Params) -> None:

@@ -20,7 +20,6 @@ from stages.bayes.avatars import Avatar, Avatars, AvatarSet
 from stages.bayes.generators.base import Drawn, draw_index
 from stages.bayes.generators.groups import Exemplars, Groups, collapse, log_emission, paint
 from stages.bayes.styles import (
-    COUNTS_FILE,
     Style,
     StyleModel,
     all_styles,
@@ -28,6 +27,7 @@ from stages.bayes.styles import (
     encode_style,
     joint,
 )
+from stages.common import paths
 from stages.common.errors import InputError
 from stages.common.types import FloatArray
 
@@ -205,7 +205,7 @@ def style_codes(avatars: AvatarSet, model: StyleModel) -> Codes:
     if avatars.attributes != tuple(model.values):
         raise InputError(
             f"the avatars' attributes are {', '.join(avatars.attributes)}, "
-            f"those of {COUNTS_FILE} {', '.join(model.values)}"
+            f"those of {paths.STYLE_COUNTS} {', '.join(model.values)}"
         )
     return np.array([encode_style(model, style) for style in avatars.styles])
 

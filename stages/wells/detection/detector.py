@@ -7,6 +7,7 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from stages.common import paths
 from stages.common.errors import InputError
 from stages.common.files import keep_only, replacing, write_text
 from stages.common.types import FloatArray, Images, Indices
@@ -19,7 +20,6 @@ from stages.wells.networks import registry
 from stages.wells.networks.registry import Members
 
 # All detectors, each in a file of its name; the one in use, with the weights that it needs.
-DETECTORS, DETECTOR = Path("models/detectors"), Path("models/detector")
 FILE = "detector.json"
 # The key of the one in use, whichever it is, in metrics and plots.
 IN_USE = "detector"
@@ -129,7 +129,7 @@ def save_detectors(detectors: Mapping[str, Detector], folder: Path) -> None:
     keep_only(folder, {f"{name}.json" for name in detectors})
 
 
-def load_detectors(folder: Path = DETECTORS) -> dict[str, Detector]:
+def load_detectors(folder: Path = paths.DETECTORS) -> dict[str, Detector]:
     """Read all detectors of a folder; raises InputError where there is none, or one is broken."""
     found = {path.stem: load_detector(path) for path in sorted(folder.glob("*.json"))}
     if not found:
@@ -144,7 +144,7 @@ def by_key(detectors: Mapping[str, Detector], in_use: str) -> dict[str, Detector
     """
     if in_use not in detectors:
         raise InputError(
-            f"detector is {in_use}, which isn't in {DETECTORS} ({', '.join(detectors)}): "
+            f"detector is {in_use}, which isn't in {paths.DETECTORS} ({', '.join(detectors)}): "
             "run `dvc repro calibrate`"
         )
     others = {name: detector for name, detector in detectors.items() if name != in_use}
@@ -176,7 +176,7 @@ def save_artifact(detector: Detector, networks: Path, folder: Path) -> None:
     keep_only(folder, {FILE, *weights})
 
 
-def load_artifact(folder: Path = DETECTOR) -> tuple[Detector, dict[str, Members]]:
+def load_artifact(folder: Path = paths.DETECTOR) -> tuple[Detector, dict[str, Members]]:
     """Read what `save_artifact` wrote; raises InputError where a part is missing or broken."""
     detector = load_detector(folder / FILE)
     needed = sorted(detector.networks())

@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import nn
 
+from stages.common import paths
 from stages.common.errors import InputError
 from stages.common.files import replacing
 from stages.wells.networks.autoencoder import Autoencoder
@@ -20,7 +21,7 @@ from stages.wells.networks.mnad import Mnad
 
 NETWORKS: dict[str, type[Network]] = {"autoencoder": Autoencoder, "mnad": Mnad}
 # Where the pipeline keeps each network, in a folder of its name.
-FOLDER, WEIGHTS, HISTORY = Path("models/networks"), "network.safetensors", "history.csv"
+WEIGHTS, HISTORY = "network.safetensors", "history.csv"
 METADATA_KEY = "network"
 
 Settings = Mapping[str, int | float | bool]
@@ -66,7 +67,7 @@ def load(path: Path) -> Members:
     return members
 
 
-def load_all(names: Collection[str], folder: Path = FOLDER) -> dict[str, Members]:
+def load_all(names: Collection[str], folder: Path = paths.NETWORKS) -> dict[str, Members]:
     """Return networks by name from where the pipeline keeps them, and load no others.
 
     Raises InputError where one is missing or broken.
