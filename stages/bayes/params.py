@@ -1,10 +1,17 @@
 """Parameters of styles and avatars."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from stages.bayes.generators.registry import GENERATORS
 from stages.common.params import Count, NotNegative, Positive, Section, Source
+
+
+def _check_generator(name: str) -> str:
+    if name not in GENERATORS:
+        raise ValueError(f"there is no such generator; there are {', '.join(GENERATORS)}")
+    return name
 
 
 class StyleParams(Section):
@@ -19,5 +26,5 @@ class AvatarParams(Section):
     holdout: Count
     smoothing: Positive
     generators: Annotated[
-        list[Literal["mle", "poly", "pixel", "tree", "style"]], Field(min_length=1)
+        list[Annotated[str, AfterValidator(_check_generator)]], Field(min_length=1)
     ]

@@ -2,7 +2,6 @@
 
 import math
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -12,7 +11,6 @@ from PIL import Image
 from stages.bayes.avatars import AvatarSet
 from stages.bayes.generators.base import Drawn, draw_index
 from stages.bayes.generators.registry import GENERATORS, fit
-from stages.bayes.params import AvatarParams
 from stages.bayes.samples import draw_samples, write_samples
 from tests.avatar_files import dress_avatars, fit_model, paint_rows
 
@@ -62,9 +60,7 @@ def test_a_sample_of_a_style_has_it_in_its_row(tmp_path: Path) -> None:
     assert pd.read_csv(tmp_path / "avatars.csv")["style"].tolist() == ["hat: cap, coat: red"]
 
 
-def test_every_generator_that_params_may_name_can_be_fitted_and_drawn_from() -> None:
-    (names,) = get_args(AvatarParams.model_fields["generators"].annotation)
-    assert set(get_args(names)) == GENERATORS.keys()
+def test_every_generator_can_be_fitted_and_drawn_from() -> None:
     training = dress_avatars(8, 0)
     for name, kind in GENERATORS.items():
         (one,) = draw_samples(fit(name, training, MODEL, 0.1), [0])
