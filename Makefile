@@ -14,7 +14,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo repro restore seeds compare show review docs quick test clean
+.PHONY: help setup demo repro restore seeds compare show review docs hooks quick test clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | expand -t 16
@@ -64,6 +64,9 @@ review: $(VENV)/ready ## what became of the detector since BASE=main: review/rep
 
 docs: $(VENV)/ready ## write the committed metrics into README.md and docs/, between their markers
 	python -m tools.docs
+
+hooks: $(VENV)/ready ## set Git hooks: ruff before a commit, DVC's data with a checkout
+	pre-commit install --hook-type pre-commit --hook-type post-checkout
 
 quick: $(VENV)/ready ## lint, types and the tests that take no minute together
 	ruff check
