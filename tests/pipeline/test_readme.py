@@ -23,7 +23,14 @@ OWN_AVATARS = (
 )
 SHOW = "dvc exp show --only-changed"
 # docs/sharing.md is walked through in a test of its own.
-PAGES = "README.md", "docs/pipeline.md", "docs/results.md", "docs/avatars.md", "docs/detector.md"
+PAGES = (
+    "README.md",
+    "docs/pipeline.md",
+    "docs/results.md",
+    "docs/avatars.md",
+    "docs/detector.md",
+    "docs/development.md",
+)
 FIVE = "^5 avatars in new"
 
 # Run in a clone of the whole project, after OWN_AVATARS; a command and what its answer holds.
@@ -62,6 +69,8 @@ ELSEWHERE = {
     "make compare": ("test_rebuild", '"make", "compare", "LATENTS=16,24", "CHANNELS=8"'),
     "make compare LATENTS=8,16,24 CHANNELS=8,16": ("test_rebuild", '"make", "compare", "LATENTS=1'),
     "dvc plots diff": ("test_review", '"dvc", "plots", "diff", "main"'),
+    "make review BASE=HEAD": ("test_review", '"python", "-m", "tools.review", "main"'),
+    "python -m tools.review --check HEAD": ("test_review", '"tools.review", "--check", "main"'),
     "make review BASE=main": ("test_review", '"python", "-m", "tools.review", "main"'),
     "make restore": ("test_rebuild", 'in_clone(clone, "make", "restore")'),
     "dvc exp run -S dataset.source=PATH": ("test_rebuild", '"DEMO_SOURCE=synthetic:120"'),
@@ -78,10 +87,11 @@ ELSEWHERE = {
 }
 # Run by no test, and why.
 NOT_RUN = {
-    "make seeds": "15 minutes",
+    "make seeds": "17 minutes",
     "dvc exp run --queue -S KEY=A,B": "what `make compare` runs",
     "dvc exp run --run-all": "what `make compare` runs",
     "make quick": "a part of the tests",
+    "make hooks": "changes the hooks of whoever runs it",
     "make show": "what `make compare` ends with",
     "make test": "runs this test",
     "python -m tools.bench": "7 minutes",
