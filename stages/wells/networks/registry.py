@@ -20,7 +20,7 @@ from stages.wells.networks.base import Network
 from stages.wells.networks.mnad import Mnad
 
 NETWORKS: dict[str, type[Network]] = {"autoencoder": Autoencoder, "mnad": Mnad}
-# Where the pipeline keeps each network, in a folder of its name.
+# Of each network, in a folder of its name.
 WEIGHTS, HISTORY = "network.safetensors", "history.csv"
 METADATA_KEY = "network"
 
