@@ -14,14 +14,7 @@ MAX_UNPACKED_BYTES = 2**30
 MAX_FILES = 200_000
 MAX_PATH_LENGTH = 500
 # What reading a broken entry raises; a ValueError where its name is in no known encoding.
-UNREADABLE = (
-    OSError,
-    ValueError,
-    EOFError,
-    NotImplementedError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
+UNREADABLE = (OSError, ValueError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 
 Reader = Callable[[], bytes]
 

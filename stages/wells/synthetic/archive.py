@@ -7,7 +7,6 @@ import io
 import uuid
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -24,9 +23,8 @@ from stages.wells.synthetic.scenes import (
 
 SEED = 20230301
 TRAIN_COUNT, MIN_TRAIN_COUNT = 2000, 20
-# Photos of the other parts for each of train.
-PROLIV_SHARE, TEST_NORMAL_SHARE, TEST_SPILL_SHARE = 0.05, 1 / 3, 0.06
-MIN_PROLIV_COUNT, MIN_TEST_NORMAL_COUNT, MIN_TEST_SPILL_COUNT = 12, 30, 12
+# Photos of the other parts: how many for each of train, and the least.
+PROLIV, TEST_NORMAL, TEST_SPILL = (0.05, 12), (1 / 3, 30), (0.06, 12)
 DUPLICATE_SHARE, EMPTY_SHARE, LEAK_SHARE = 0.1, 0.25, 0.001
 TRAIN_DISTURBED, TEST_DISTURBED, SPILL_DISTURBED = 0.02, 0.3, 0.08
 NORMAL_SHOTS, SPILL_SHOTS = 8, 2
@@ -35,17 +33,8 @@ PROLIV_STRENGTH, TEST_STRENGTH = 1.05, 1.25
 SMALLEST, LARGEST = (39, 23), (72, 40)
 JPEG_QUALITY = 95
 
-
-class Kind(NamedTuple):
-    """A kind of photos: what draws its scenes, and whether a disturbance lies over them.
-
-    share: of a part's photos; shots: photos of one scene, on average.
-    """
-
-    draw: Callable[[Rng], FloatArray]
-    share: float
-    shots: int
-    disturbed: bool = False
+# What draws scenes, and its share of the photos.
+Kinds = Sequence[tuple[Callable[[Rng], FloatArray], float]]
 
 
 def draw_archive(train_count: int) -> dict[str, bytes]:
@@ -55,17 +44,20 @@ def draw_archive(train_count: int) -> dict[str, bytes]:
     known spills; `test/imgs/` both; `test/test_annotation.txt` lines `NAME LABEL`, 1 for a spill.
     """
     rng = np.random.default_rng(SEED)
-    proliv_count = max(MIN_PROLIV_COUNT, round(PROLIV_SHARE * train_count))
-    normal_count = max(MIN_TEST_NORMAL_COUNT, round(TEST_NORMAL_SHARE * train_count))
-    spill_count = max(MIN_TEST_SPILL_COUNT, round(TEST_SPILL_SHARE * train_count))
-
-    train = draw_photos(rng, train_count, normal_kinds(TRAIN_DISTURBED))
-    known = Kind(partial(draw_streak_well, strength=PROLIV_STRENGTH), 1.0, SPILL_SHOTS)
-    proliv = draw_photos(rng, proliv_count, [known])
+    proliv_count, normal_count, spill_count = (
+        max(least, round(share * train_count)) for share, least in (PROLIV, TEST_NORMAL, TEST_SPILL)
+    )
+    normal: Kinds = [(draw_normal_well, 1)]
+    known: Kinds = [(partial(draw_streak_well, strength=PROLIV_STRENGTH), 1)]
+    streaks = partial(draw_streak_well, strength=TEST_STRENGTH)
+    spilt: Kinds = [(streaks, 1 - EMPTY_SHARE), (draw_empty_well, EMPTY_SHARE)]
+    train = draw_photos(rng, train_count, normal, TRAIN_DISTURBED, NORMAL_SHOTS)
+    proliv = draw_photos(rng, proliv_count, known, 0, SPILL_SHOTS)
     for i in rng.choice(train_count, max(1, round(LEAK_SHARE * train_count)), replace=False):
         train[i] = proliv[rng.integers(proliv_count)]
-    test = [(photo, 0) for photo in draw_photos(rng, normal_count, normal_kinds(TEST_DISTURBED))]
-    test += [(photo, 1) for photo in draw_photos(rng, spill_count, spill_kinds())]
+    normals = draw_photos(rng, normal_count, normal, TEST_DISTURBED, NORMAL_SHOTS)
+    spills = draw_photos(rng, spill_count, spilt, SPILL_DISTURBED, SPILL_SHOTS)
+    test = [(photo, 0) for photo in normals] + [(photo, 1) for photo in spills]
     named = [(draw_name(rng), *test[i]) for i in rng.permutation(len(test))]
 
     files = {f"train/{draw_name(rng)}": photo for photo in train}
@@ -76,47 +68,26 @@ def draw_archive(train_count: int) -> dict[str, bytes]:
     return files | {"test/test_annotation.txt": lines.encode()}
 
 
-def normal_kinds(disturbed_share: float) -> list[Kind]:
-    """Return the kinds of normal photos."""
-    return [
-        Kind(draw_normal_well, 1 - disturbed_share, NORMAL_SHOTS),
-        Kind(draw_normal_well, disturbed_share, NORMAL_SHOTS, disturbed=True),
-    ]
+def draw_photos(rng: Rng, count: int, kinds: Kinds, disturbed: float, shots: int) -> list[bytes]:
+    """Return `count` photos of some kinds in random order, a tenth of them exact copies.
 
-
-def spill_kinds() -> list[Kind]:
-    """Return the kinds of test spills: streaks and empty wells, a few of each disturbed."""
-    draw_streaks = partial(draw_streak_well, strength=TEST_STRENGTH)
-    return [
-        Kind(draw, share * part, SPILL_SHOTS, disturbed)
-        for part, disturbed in ((1 - SPILL_DISTURBED, False), (SPILL_DISTURBED, True))
-        for draw, share in ((draw_streaks, 1 - EMPTY_SHARE), (draw_empty_well, EMPTY_SHARE))
-    ]
-
-
-def draw_photos(rng: Rng, count: int, kinds: Sequence[Kind]) -> list[bytes]:
-    """Return `count` photos of some kinds in random order, a tenth of them exact copies."""
-    copies = round(DUPLICATE_SHARE * count)
-    bounds = np.cumsum([0.0] + [kind.share for kind in kinds]) * (count - copies)
-    sizes = np.diff(bounds.round().astype(int))
+    disturbed: the share of each kind that a disturbance lies over; shots: photos of one scene, on
+    average, for a filmed well gives several.
+    """
+    new = count - round(DUPLICATE_SHARE * count)
     photos: list[bytes] = []
-    for kind, size in zip(kinds, sizes, strict=True):
-        photos += draw_shots(rng, kind, size)
-    photos += [photos[i] for i in rng.integers(len(photos), size=copies)]
+    reached = 0.0
+    for part, over in (1 - disturbed, False), (disturbed, True):
+        for draw, share in kinds:
+            reached += share * part
+            wanted = round(reached * new)
+            while len(photos) < wanted:
+                scene = disturb(draw(rng), rng) if over else draw(rng)
+                scene = scene * (1 + rng.normal(0, 0.03)) + rng.normal(0, 0.0035, 3)
+                repeats = min(int(rng.integers(1, 2 * shots)), wanted - len(photos))
+                photos += [shoot(scene, rng) for _ in range(repeats)]
+    photos += [photos[i] for i in rng.integers(new, size=count - new)]
     return [photos[i] for i in rng.permutation(count)]
-
-
-def draw_shots(rng: Rng, kind: Kind, count: int) -> list[bytes]:
-    """Return `count` photos of a kind, several of one scene, as a filmed well gives them."""
-    photos: list[bytes] = []
-    while len(photos) < count:
-        scene = kind.draw(rng)
-        if kind.disturbed:
-            scene = disturb(scene, rng)
-        scene = scene * (1 + rng.normal(0, 0.03)) + rng.normal(0, 0.0035, 3)
-        repeats = min(int(rng.integers(1, 2 * kind.shots)), count - len(photos))
-        photos += [shoot(scene, rng) for _ in range(repeats)]
-    return photos
 
 
 def shoot(scene: FloatArray, rng: Rng) -> bytes:

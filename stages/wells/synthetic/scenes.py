@@ -4,8 +4,6 @@ A *scene* `[H, W, 3]`, mostly within [0, 1], is one well drawn on the canvas. A 
 with a scene returns it with something more on it.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 
 from stages.common.types import FloatArray
@@ -26,28 +24,18 @@ from stages.wells.synthetic.canvas import (
     shear,
 )
 
-Disturb = Callable[[FloatArray, Rng], FloatArray]
 # Where the middle of a well's lip lies.
 Centre = tuple[float, float]
 
-TABLE = np.array([116, 147, 128]) / 255
-TABLE_LIGHT = np.array([125, 155, 139]) / 255
+# Colours, each `[3]` in [0, 1].
+TABLE, TABLE_LIGHT = np.array([[116, 147, 128], [125, 155, 139]]) / 255
 TABLE_OLIVE = np.array([102, 128, 102]) / 255
-RIM = np.array([103, 130, 117]) / 255
-RIM_BROWN = np.array([106, 121, 98]) / 255
-RIM_LINE = np.array([84, 108, 92]) / 255
-WALL = np.array([95, 121, 119]) / 255
-WALL_BLUE = np.array([101, 126, 121]) / 255
-WALL_TOP = np.array([89, 112, 101]) / 255
-METAL = np.array([119, 146, 121]) / 255
-METAL_PALE = np.array([152, 177, 150]) / 255
+RIM, RIM_BROWN, RIM_LINE = np.array([[103, 130, 117], [106, 121, 98], [84, 108, 92]]) / 255
+WALL, WALL_BLUE, WALL_TOP = np.array([[95, 121, 119], [101, 126, 121], [89, 112, 101]]) / 255
+METAL, METAL_PALE = np.array([[119, 146, 121], [152, 177, 150]]) / 255
 METAL_YELLOW = np.array([126, 148, 102]) / 255
-RING = np.array([66, 84, 64]) / 255
-SHADE = np.array([74, 94, 76]) / 255
-CHROME = np.array([150, 178, 160]) / 255
-YELLOW = np.array([138, 144, 38]) / 255
-BLACK = np.array([36, 52, 38]) / 255
-BAR = np.array([92, 120, 113]) / 255
+RING, SHADE, CHROME = np.array([[66, 84, 64], [74, 94, 76], [150, 178, 160]]) / 255
+YELLOW, BLACK, BAR = np.array([[138, 144, 38], [36, 52, 38], [92, 120, 113]]) / 255
 BROWN = np.array([88, 86, 54]) / 255
 # Of empty wells, those that keep some metal.
 SPECKLED_SHARE = 0.35
@@ -239,11 +227,10 @@ def shift(scene: FloatArray, rng: Rng) -> FloatArray:
     return np.roll(scene, (FINENESS * y, FINENESS * x), (0, 1))
 
 
-DISTURBANCES: tuple[Disturb, ...] = (lay_tool, lay_bar, lay_wedge, lay_notch, shift)
-DISTURBANCE_SHARES = (0.33, 0.25, 0.16, 0.12, 0.14)
+DISTURBANCES = {lay_tool: 0.33, lay_bar: 0.25, lay_wedge: 0.16, lay_notch: 0.12, shift: 0.14}
 
 
 def disturb(scene: FloatArray, rng: Rng) -> FloatArray:
     """Return a scene with one disturbance over its edges."""
-    chosen = rng.choice(len(DISTURBANCES), p=DISTURBANCE_SHARES)
-    return DISTURBANCES[chosen](scene, rng)
+    chosen = rng.choice(len(DISTURBANCES), p=list(DISTURBANCES.values()))
+    return list(DISTURBANCES)[chosen](scene, rng)
