@@ -11,7 +11,7 @@ import os
 import platform
 import sys
 
-from stages.common.errors import tell_interrupts
+from stages.common.errors import tell_interrupt
 
 ARITHMETIC = {
     "ATEN_CPU_CAPABILITY": "avx2",
@@ -28,4 +28,4 @@ if platform.machine() in ("x86_64", "AMD64"):
 
 # So Python calls the command while it looks for the module that `-m` names.
 if sys.argv[0] == "-m":
-    tell_interrupts()
+    sys.excepthook = tell_interrupt

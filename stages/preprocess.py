@@ -33,19 +33,14 @@ def main() -> None:
         labels=parts.test_labels,
         distinct=parts.test_distinct,
     )
-    normals, spills = parts.test[~parts.test_labels], parts.test[parts.test_labels]
-    shown = {
-        "train": parts.train,
-        "spills": parts.spills,
-        "test_normal": normals,
-        "test_spill": spills,
-    }
+    spill = parts.test_labels
+    shown = {"train": parts.train, "spills": parts.spills}
+    shown |= {"test_normal": parts.test[~spill], "test_spill": parts.test[spill]}
     for name, images in shown.items():
         chosen = images[evenly_spaced(len(images), GALLERY_IMAGES)]
         title = f"{name.replace('_', ' ')}: {len(chosen)} of {len(images):,} images"
-        save_picture(
-            gallery(chosen, title, GALLERY_COLUMNS), paths.PLOTS / "dataset" / f"{name}.png"
-        )
+        picture = gallery(chosen, title, GALLERY_COLUMNS)
+        save_picture(picture, paths.PLOTS / "dataset" / f"{name}.png")
 
     sha256 = sha256_of(paths.ARCHIVE)
     about = {"sha256": sha256, "known_copy": sha256 == KNOWN_SHA256}

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import NoReturn
 
-INTERRUPTED = 128 + signal.SIGINT
-
 
 class InputError(Exception):
     """What a person gave can't be used; the text says what is wrong, where, and what to do."""
@@ -20,7 +18,7 @@ def run(command: Callable[[], None]) -> NoReturn:
     130 interrupted, told in a line. Any other exception is a fault of the program and keeps its
     traceback.
     """
-    tell_interrupts()
+    sys.excepthook = tell_interrupt
     try:
         command()
     except InputError as error:
@@ -28,16 +26,12 @@ def run(command: Callable[[], None]) -> NoReturn:
     sys.exit(0)
 
 
-def tell_interrupts() -> None:
-    """Tell an interrupt in a line from now on, also while a command imports what it needs."""
-    sys.excepthook = _tell_unhandled
-
-
-def _tell_unhandled(
+def tell_interrupt(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
+    """Tell an interrupt in a line, as `sys.excepthook`, also while a command still imports."""
     if not issubclass(kind, KeyboardInterrupt):
         sys.__excepthook__(kind, error, trace)
         return
     print("\ninterrupted", file=sys.stderr)
-    sys.exit(INTERRUPTED)
+    sys.exit(128 + signal.SIGINT)

@@ -5,8 +5,6 @@ import json
 import math
 import os
 import tempfile
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,21 +15,12 @@ import yaml
 from numpy.typing import NDArray
 
 from stages.common.errors import InputError
+from stages.common.sources import UNREADABLE
 
 SIGNIFICANT_DIGITS = 6
 MAX_YAML_BYTES, MAX_YAML_DEPTH = 2**16, 20
-MERGE_TAG = "tag:yaml.org,2002:merge"
-# What NumPy and zipfile raise for broken files; a TypeError where the file holds a bare array.
-UNREADABLE = (
-    OSError,
-    ValueError,
-    KeyError,
-    TypeError,
-    EOFError,
-    RuntimeError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
+# What NumPy raises too for broken files; a TypeError where the file holds a bare array.
+UNREADABLE_ARRAYS = (*UNREADABLE, KeyError, TypeError, RuntimeError)
 
 
 @contextmanager
@@ -76,8 +65,7 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 
     Letters other than ASCII's are escaped: DVC takes a file with many of them for binary.
     """
-    text = json.dumps(_rounded(value), indent=2, allow_nan=False)
-    write_text(path, text + "\n")
+    write_text(path, json.dumps(_rounded(value), indent=2, allow_nan=False) + "\n")
 
 
 def write_arrays(path: Path, **arrays: NDArray[Any]) -> None:
@@ -131,7 +119,7 @@ def read_arrays(path: Path, *names: str) -> list[NDArray[Any]]:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return [arrays[name] for name in names]
-    except UNREADABLE as error:
+    except UNREADABLE_ARRAYS as error:
         raise InputError(
             f"{path} can't be read ({error}): `dvc repro` makes it anew, "
             "`dvc checkout` brings back the committed one"
@@ -144,16 +132,16 @@ def sha256_of(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise InputError(
-            f"{path} can't be read ({error.strerror}): `dvc repro` makes it anew"
-        ) from None
+        reason = error.strerror
+        raise InputError(f"{path} can't be read ({reason}): `dvc repro` makes it anew") from None
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]
     """PyYAML's loader of plain values, which refuses a key that stands twice in a mapping."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key for key, _ in node.value if key.tag != MERGE_TAG]
+        # Listed before PyYAML merges others into them.
+        keys = [key for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
         mapping: dict[Any, Any] = super().construct_mapping(node, deep=deep)
         lines: dict[Any, int] = {}
         for key in keys:

@@ -12,29 +12,16 @@ from stages.common import paths
 from stages.common.errors import InputError
 from stages.common.files import read_yaml
 
-SECTIONS = {
-    "seed",
-    "dataset",
-    "images",
-    "split",
-    "train",
-    "networks",
-    "detector",
-    "detectors",
-    "latent",
-    "styles",
-    "avatars",
-}
+OF_WELLS = {"dataset", "images", "split", "train", "networks", "detector", "detectors", "latent"}
+SECTIONS = {"seed", "styles", "avatars"} | OF_WELLS
 
 
 def _number(value: object) -> object:
     """Read text such as `1e-3`, which YAML 1.1 takes for a string, as the number it is."""
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
 
 
 Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
@@ -67,21 +54,15 @@ def load_params(kind: type[Sections], path: Path = paths.PARAMS) -> Sections:
     values = read_yaml(path)
     if not isinstance(values, dict):
         raise InputError(f"{path} must hold sections: {', '.join(sorted(SECTIONS))}")
-    if unknown := sorted(map(str, values.keys() - SECTIONS)):
-        raise InputError(
-            f"{path}: there is no section {', '.join(unknown)}; there are "
-            f"{', '.join(sorted(SECTIONS))}"
-        )
+    if unknown := ", ".join(sorted(map(str, values.keys() - SECTIONS))):
+        there_are = ", ".join(sorted(SECTIONS))
+        raise InputError(f"{path}: there is no section {unknown}; there are {there_are}")
     try:
         return kind.model_validate({key: values[key] for key in kind.model_fields if key in values})
     except ValidationError as error:
-        problems = "\n".join(
-            f"  {'.'.join(map(str, problem['loc']))}: {_message(problem['msg'])}"
-            f" (it is {problem['input']!r:.80})"
-            for problem in error.errors()
-        )
-        raise InputError(f"{path}: correct these values:\n{problems}") from None
-
-
-def _message(text: str) -> str:
-    return text.removeprefix("Value error, ")
+        problems = ""
+        for problem in error.errors():
+            key, said = ".".join(map(str, problem["loc"])), problem["msg"]
+            said = said.removeprefix("Value error, ")
+            problems += f"\n  {key}: {said} (it is {problem['input']!r:.80})"
+        raise InputError(f"{path}: correct these values:{problems}") from None

@@ -17,7 +17,6 @@ from stages.wells.data.preparation import (
     Photos,
     count_photos,
     decode_photos,
-    find_copies,
     split_photos,
 )
 from tests.wells_files import encoded, message_of, run_stage, unpack, zip_of
@@ -78,16 +77,6 @@ def places(parts: Parts, photos: Photos) -> list[int]:
 def folds_by_content(parts: Parts) -> dict[bytes, int]:
     folds = zip(parts.train, parts.folds.tolist(), strict=True)
     return {image.tobytes(): fold for image, fold in folds}
-
-
-def test_the_first_of_every_content_is_distinct_and_leaks_are_marked(photos: Photos) -> None:
-    copies = find_copies(photos)
-    assert np.flatnonzero(~copies.distinct_train).tolist() == [1, 22, 23]
-    assert np.flatnonzero(~copies.distinct_spills).tolist() == [2]
-    assert photos.test.names[copies.distinct_test].tolist() == ["n0", "n3", "s0", "s2"]
-    assert np.flatnonzero(copies.train_in_spills).tolist() == [2]
-    assert photos.test.names[copies.test_in_train].tolist() == ["n2"]
-    assert photos.test.names[copies.test_in_spills].tolist() == ["s1"]
 
 
 def test_the_parts_hold_no_copies_and_no_leaks(photos: Photos, parts: Parts) -> None:

@@ -15,7 +15,6 @@ from stages.wells.data.splits import (
     group_alike,
     mark_distinct,
     mark_far,
-    mark_seen,
     shrink,
 )
 from tests.small_wells import in_turn, noise
@@ -36,15 +35,6 @@ def test_the_first_image_of_each_content_is_marked(
     digests: list[str], expected: list[bool]
 ) -> None:
     assert mark_distinct(np.array(digests, dtype=np.str_)).tolist() == expected
-
-
-def test_images_that_stand_among_the_others_are_marked() -> None:
-    marked = mark_seen(np.array(["a", "b", "a", "c"]), np.array(["a", "d", "c"]))
-    assert marked.tolist() == [True, False, True, True]
-
-
-def test_nothing_is_seen_among_no_others() -> None:
-    assert not mark_seen(DIGESTS, np.array([], dtype=np.str_)).any()
 
 
 def scenes(count: int, seed: int = 0) -> Images:

@@ -8,7 +8,7 @@ test/test_annotation.txt    a line `NAME LABEL` for each of test/imgs; 1 = spill
 
 import stat
 import zipfile
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,10 +18,9 @@ from stages.common.sources import Reader, files_of_zip, is_junk
 
 # Of the canonical archive that the known copy gives, which the committed results are from.
 KNOWN_SHA256 = "ca7238d84bf0df66140fe12d08d7bb9613f20d7df58c1561c57d78c34a830735"
-TRAIN, SPILLS, TEST = "train/", "proliv/", "test/imgs/"
+PHOTOS = TRAIN, SPILLS, TEST = "train/", "proliv/", "test/imgs/"
 ANNOTATION = "test/test_annotation.txt"
 REQUIRED = (TRAIN, TEST, ANNOTATION)
-TOP_FOLDERS = {"train", "proliv", "test"}
 NAMES_SHOWN = 20
 
 
@@ -42,25 +41,19 @@ def write_canonical(files: Mapping[str, Reader], target: Path, source: str) -> N
     where a required part of the layout is missing or empty, or a file can't be read.
     """
     found = _without_common_folders(files)
-    kept = {
-        path: read
-        for path, read in found.items()
-        if path.startswith((TRAIN, SPILLS, TEST)) or path == ANNOTATION
-    }
-    missing = [part for part in REQUIRED if not any(path.startswith(part) for path in kept)]
-    if missing:
-        top = sorted({path.split("/")[0] for path in found})
+    kept = sorted(path for path in found if path.startswith(PHOTOS) or path == ANNOTATION)
+    if missing := [part for part in REQUIRED if not any(path.startswith(part) for path in kept)]:
+        top = _shorten(sorted({path.split("/")[0] for path in found})) or "nothing"
         raise InputError(
             f"{source}: {', '.join(missing)} missing or empty. An archive of wells holds "
-            f"{', '.join(REQUIRED)} and, where spills are known, {SPILLS}; this one holds "
-            f"{_shorten(top) or 'nothing'}"
+            f"{', '.join(REQUIRED)} and, where spills are known, {SPILLS}; this one holds {top}"
         )
     with replacing(target) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-        for path in sorted(kept):
+        for path in kept:
             entry = zipfile.ZipInfo(path)
             entry.create_system = 3
             entry.external_attr = (stat.S_IFREG | 0o644) << 16
-            archive.writestr(entry, kept[path]())
+            archive.writestr(entry, found[path]())
 
 
 def open_zip(path: Path) -> zipfile.ZipFile:
@@ -90,7 +83,7 @@ def read_wells(path: Path) -> Wells:
         files = {name: read() for name, read in sorted(files_of_zip(archive).items())}
     train, spills, test = (
         {name.removeprefix(part): data for name, data in files.items() if name.startswith(part)}
-        for part in (TRAIN, SPILLS, TEST)
+        for part in PHOTOS
     )
     if ANNOTATION not in files:
         raise InputError(f"{path}: {ANNOTATION} is missing; `dvc repro -f download` makes it anew")
@@ -120,10 +113,10 @@ def parse_annotation(content: bytes, names: Iterable[str]) -> dict[str, bool]:
         if not line.strip():
             continue
         where = f"{ANNOTATION}, line {number}"
-        words = line.rsplit(maxsplit=1)
+        words = line.strip().rsplit(maxsplit=1)
         if len(words) != 2:
             raise InputError(f"{where}: {line!r:.80} isn't `NAME LABEL`")
-        name, label = words[0].strip(), words[1]
+        name, label = words
         if label not in ("0", "1"):
             raise InputError(f"{where}: the label of {name} is {label!r:.80}; it must be 0 or 1")
         if name in labels:
@@ -131,8 +124,7 @@ def parse_annotation(content: bytes, names: Iterable[str]) -> dict[str, bool]:
         if name not in images:
             raise InputError(f"{where}: {name} isn't in {TEST}; add the image or drop the line")
         labels[name] = label == "1"
-    unlabelled = sorted(images - labels.keys())
-    if unlabelled:
+    if unlabelled := sorted(images - labels.keys()):
         raise InputError(f"{ANNOTATION} has no line for {_shorten(unlabelled)}")
     for kind, present in (("spill", True), ("normal", False)):
         if present not in labels.values():
@@ -143,15 +135,12 @@ def parse_annotation(content: bytes, names: Iterable[str]) -> dict[str, bool]:
 def _without_common_folders(files: Mapping[str, Reader]) -> dict[str, Reader]:
     """Return the files that aren't junk by their paths below the folders that hold all of them."""
     kept = {path: read for path, read in files.items() if not is_junk(path)}
-    while (folder := _common_folder(kept)) and folder not in TOP_FOLDERS:
-        kept = {path.removeprefix(f"{folder}/"): read for path, read in kept.items()}
-    return kept
-
-
-def _common_folder(paths: Collection[str]) -> str | None:
-    """Return the first folder of all paths, or None where they don't share one."""
-    folders = {path.split("/")[0] if "/" in path else None for path in paths}
-    return folders.pop() if len(folders) == 1 else None
+    while True:
+        # Empty for a file that lies in no folder.
+        folders = {path.split("/")[0] if "/" in path else "" for path in kept}
+        if len(folders) != 1 or folders <= {"", "train", "proliv", "test"}:
+            return kept
+        kept = {path.partition("/")[2]: read for path, read in kept.items()}
 
 
 def _shorten(names: list[str]) -> str:

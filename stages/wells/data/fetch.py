@@ -49,9 +49,9 @@ def is_synthetic(source: str) -> bool:
 
 def _train_count(source: str) -> int:
     """Return the number of training images that `synthetic` or `synthetic:N` asks for."""
-    _, colon, count = source.partition(":")
-    if not colon:
+    if source == SYNTHETIC:
         return TRAIN_COUNT
+    count = source.removeprefix(f"{SYNTHETIC}:")
     if not count.isdecimal() or int(count) < MIN_TRAIN_COUNT:
         raise InputError(
             f"dataset.source is {source!r}: after `{SYNTHETIC}:` stands the number of training "
@@ -82,21 +82,15 @@ def _download(url: str, target: Path) -> None:
         if isinstance(error, OSError) and error.errno in DISK_ERRORS:
             raise InputError(f"{target} can't be written: {error.strerror}") from None
         then = "what has arrived is kept"
-        if _cannot_go_on(error):
+        # The server can't go on where an earlier try broke off. gdown has no exception of its own
+        # for it, but a plain DownloadError: where the network is at fault, that has a cause, and
+        # what fails before any byte of the file is a FileURLRetrievalError.
+        if type(error) is DownloadError and error.__cause__ is None:
+            then = "the next try begins anew"
             for partial in target.parent.glob(f"{target.name}*.part"):
                 partial.unlink()
-            then = "the next try begins anew"
         raise InputError(
             f"{url} can't be downloaded: {' '.join(str(error).split())}\n"
             f"Check the network and the address, and try again ({then}), or fetch the file by a "
             f"browser and set {STAND_IN} to its path"
         ) from None
-
-
-def _cannot_go_on(error: Exception) -> bool:
-    """Tell whether the server can't go on where an earlier try broke off.
-
-    gdown has no exception of its own for it, but a plain DownloadError: where the network is at
-    fault, that has a cause, and what fails before any byte of the file is a FileURLRetrievalError.
-    """
-    return type(error) is DownloadError and error.__cause__ is None

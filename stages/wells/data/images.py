@@ -86,11 +86,10 @@ def decode_all(files: Mapping[str, bytes], height: int, width: int, title: str) 
     for index, name in enumerate(tqdm(names, desc=f"decode {title}", unit="image", disable=None)):
         try:
             image = decode(files[name])
+            images[index] = resize(image, height, width)
+            digests.append(digest(image))
         except ValueError as error:
             broken.append(f"  {name}: {error}")
-            continue
-        images[index] = resize(image, height, width)
-        digests.append(digest(image))
     if broken:
         more = f"\n  and {len(broken) - NAMES_SHOWN} more" if len(broken) > NAMES_SHOWN else ""
         raise InputError(

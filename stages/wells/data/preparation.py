@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from stages.common.types import Images, Indices, Marks
 from stages.wells.data.archive import Wells
 from stages.wells.data.images import Decoded, decode_all
-from stages.wells.data.splits import fold_by_groups, mark_distinct, mark_seen
+from stages.wells.data.splits import fold_by_groups, mark_distinct
 
 
 class Photos(NamedTuple):
@@ -23,20 +23,6 @@ class Photos(NamedTuple):
     train: Decoded
     spills: Decoded
     test: Decoded
-
-
-class Copies(NamedTuple):
-    """What repeats what: marks, `[N]`, on the photos of an archive's parts.
-
-    A distinct photo is the first of its content in its part.
-    """
-
-    distinct_train: Marks
-    distinct_spills: Marks
-    distinct_test: Marks
-    train_in_spills: Marks
-    test_in_train: Marks
-    test_in_spills: Marks
 
 
 class Parts(NamedTuple):
@@ -67,63 +53,49 @@ def decode_photos(wells: Wells, height: int, width: int) -> Photos:
     )
 
 
-def find_copies(photos: Photos) -> Copies:
-    """Return marks on what stands twice, by content."""
-    train, spills, test = (part.digests for part in photos)
-    test_in_train, test_in_spills = mark_seen(test, train), mark_seen(test, spills)
-    return Copies(
-        distinct_train=mark_distinct(train),
-        distinct_spills=mark_distinct(spills),
-        distinct_test=mark_distinct(test) & ~test_in_train & ~test_in_spills,
-        train_in_spills=mark_seen(train, spills),
-        test_in_train=test_in_train,
-        test_in_spills=test_in_spills,
-    )
-
-
 def split_photos(photos: Photos, labels: Mapping[str, bool], folds: int, seed: int) -> Parts:
     """Return the parts of an archive's photos, whose test labels are given by name; True = spill.
 
     The distinct training photos come in that many folds, drawn by the seed. Raises InputError where
     one would be too small.
     """
-    copies = find_copies(photos)
-    usable = np.flatnonzero(copies.distinct_train & ~copies.train_in_spills)
-    train = photos.train.images[usable]
+    train, spills, test = (part.digests for part in photos)
+    usable = mark_distinct(train) & ~np.isin(train, spills)
+    images = photos.train.images[usable]
     return Parts(
-        train=train,
-        folds=fold_by_groups(train, photos.train.digests[usable], folds, seed),
-        spills=photos.spills.images[copies.distinct_spills],
+        train=images,
+        folds=fold_by_groups(images, train[usable], folds, seed),
+        spills=photos.spills.images[mark_distinct(spills)],
         test=photos.test.images,
         test_names=photos.test.names,
         test_labels=np.array([labels[name] for name in photos.test.names], dtype=np.bool_),
-        test_distinct=copies.distinct_test,
+        test_distinct=mark_distinct(test) & ~np.isin(test, np.concatenate([train, spills])),
     )
 
 
 def count_photos(photos: Photos, parts: Parts) -> dict[str, dict[str, Any]]:
     """Return how many photos there are: `files`, `distinct` ones, `leaks`, and in each `split`."""
-    copies = find_copies(photos)
+    train, spills, test = (part.digests for part in photos)
     distinct, labels = parts.test_distinct, parts.test_labels
     return {
         "files": {
-            "train": len(photos.train.names),
-            "proliv": len(photos.spills.names),
-            "test": len(photos.test.names),
+            "train": len(train),
+            "proliv": len(spills),
+            "test": len(test),
             "test_normal": int((~labels).sum()),
             "test_spill": int(labels.sum()),
         },
         "distinct": {
-            "train": int(copies.distinct_train.sum()),
-            "proliv": int(copies.distinct_spills.sum()),
+            "train": len(np.unique(train)),
+            "proliv": len(parts.spills),
             "test": int(distinct.sum()),
             "test_normal": int((distinct & ~labels).sum()),
             "test_spill": int((distinct & labels).sum()),
         },
         "leaks": {
-            "train_in_proliv": int(copies.train_in_spills.sum()),
-            "test_in_train": int(copies.test_in_train.sum()),
-            "test_in_proliv": int(copies.test_in_spills.sum()),
+            "train_in_proliv": int(np.isin(train, spills).sum()),
+            "test_in_train": int(np.isin(test, train).sum()),
+            "test_in_proliv": int(np.isin(test, spills).sum()),
         },
         "split": {
             "train": len(parts.train),

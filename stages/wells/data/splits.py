@@ -25,11 +25,6 @@ def mark_distinct(digests: Digests) -> Marks:
     return distinct
 
 
-def mark_seen(digests: Digests, others: Digests) -> Marks:
-    """Return a mark on the images whose content stands among the others too, `[N]`."""
-    return np.isin(digests, others)
-
-
 def fold_by_groups(images: Images, digests: Digests, folds: int, seed: int) -> Indices:
     """Return the fold, 0 to folds - 1, of each distinct image `[N, 3, H, W]` uint8, `[N]`.
 
