@@ -40,13 +40,8 @@ BATCH = 64
 SCORERS = 2
 # Of a photo, in its heat map.
 MAGNIFICATION = 8
-
-
-class Read(NamedTuple):
-    """A photo's name, and its image `[3, H, W]` or why there is none."""
-
-    name: str
-    image: Images | str
+# Names of files need not be UTF-8.
+KEEP_BYTES = "surrogateescape"
 
 
 class Row(NamedTuple):
@@ -65,7 +60,7 @@ def main() -> None:
     arguments = _arguments()
     for stream in (sys.stdin, sys.stdout):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="surrogateescape")
+            stream.reconfigure(errors=KEEP_BYTES)
     detector, networks = load_artifact(arguments.model)
     if arguments.threshold is not None:
         detector = detector.model_copy(update={"threshold": arguments.threshold})
@@ -75,8 +70,14 @@ def main() -> None:
         total = sum(1 for _ in find_photos(arguments.paths))
     photos = tqdm(find_photos(arguments.paths), total=total, unit="photo", disable=None)
     rows = classify(photos, detector, networks, arguments.heatmaps)
+    output = arguments.output
+    form = arguments.format or ("json" if output and output.suffix == ".json" else "csv")
     try:
-        failed = _write(rows, arguments.output, arguments.format)
+        if output is None:
+            failed = _write(rows, sys.stdout, form)
+        else:
+            with replacing(output) as path, path.open("w", -1, "utf-8", KEEP_BYTES, "") as file:
+                failed = _write(rows, file, form)
     except BrokenPipeError:
         # Who reads has read enough; what Python would still flush must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -91,24 +92,15 @@ def classify(
     networks: Mapping[str, Members],
     heatmaps: Path | None = None,
 ) -> Iterator[Row]:
-    """Yield a row a photo, in their order; holds SCORERS + 2 times BATCH photos at a time.
+    """Yield a row a photo, in their order; holds SCORERS + 1 times BATCH photos at a time.
 
     Under `heatmaps` it writes, for each photo, where the detector finds it strange.
     """
     photos = iter(photos)
-
-    def read() -> list[Read]:
-        return [
-            Read(photo.name, _decode(photo, detector.height, detector.width))
-            for photo in islice(photos, BATCH)
-        ]
-
-    # A batch is read and decoded while those before are scored: arithmetic is on one thread each.
-    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(SCORERS) as scorers:
+    with ThreadPoolExecutor(SCORERS) as scorers:
         scored: deque[Future[list[Row]]] = deque()
-        coming = reader.submit(read)
-        while batch := coming.result():
-            coming = reader.submit(read)
+        # A batch is read while those before are scored: arithmetic is on one thread each.
+        while batch := [(photo.name, _decode(photo, detector)) for photo in islice(photos, BATCH)]:
             scored.append(scorers.submit(_rows, batch, detector, networks, heatmaps))
             if len(scored) > SCORERS:
                 yield from scored.popleft().result()
@@ -116,24 +108,27 @@ def classify(
             yield from rows.result()
 
 
-def _decode(photo: Photo, height: int, width: int) -> Images | str:
+def _decode(photo: Photo, detector: Detector) -> Images | str:
     """Return a photo as `[3, height, width]`, or why there is none."""
     try:
-        return resize(decode(photo.read()), height, width)
+        return resize(decode(photo.read()), detector.height, detector.width)
     except (InputError, ValueError) as error:
         return str(error)
 
 
 def _rows(
-    batch: Sequence[Read],
+    batch: Sequence[tuple[str, Images | str]],
     detector: Detector,
     networks: Mapping[str, Members],
     heatmaps: Path | None,
 ) -> list[Row]:
-    """Return the row of each photo of a batch, and write its heat map where told."""
+    """Return the row of each photo of a batch, and write its heat map where told.
+
+    The batch: of each photo its name, and its image `[3, H, W]` or why there is none.
+    """
     images = {name: image for name, image in batch if not isinstance(image, str)}
-    found = _score(images, detector, networks)
-    if heatmaps:
+    found = _score(images, detector, networks) if images else {}
+    if heatmaps and images:
         _write_heatmaps(images, detector, networks, heatmaps)
     return [
         Row(name, error=image) if isinstance(image, str) else found[name] for name, image in batch
@@ -144,8 +139,6 @@ def _score(
     images: Mapping[str, Images], detector: Detector, networks: Mapping[str, Members]
 ) -> dict[str, Row]:
     """Return the row of each image `[3, H, W]`, by name."""
-    if not images:
-        return {}
     stacked = np.stack(list(images.values()))
     scores = detector.combine(score_for([detector], networks, stacked))
     rows = {}
@@ -159,8 +152,6 @@ def _score(
 def _write_heatmaps(
     images: Mapping[str, Images], detector: Detector, networks: Mapping[str, Members], folder: Path
 ) -> None:
-    if not images:
-        return
     # Imported here, for who wants no pictures should not wait for what draws them.
     from stages.common.pictures import save_picture
     from stages.wells.detection.decision_map import lay_over, map_decision
@@ -177,45 +168,24 @@ def _write_heatmaps(
         save_picture(picture.resize(size, Image.Resampling.NEAREST), path)
 
 
-def _write(rows: Iterable[Row], output: Path | None, form: str | None) -> int:
-    """Write rows as they come, and return the number of those with an error."""
-    failed = 0
+def _write(rows: Iterable[Row], to: TextIO, form: str) -> int:
+    """Write rows as they come, and return the number of those with an error.
 
-    def counted() -> Iterator[Row]:
-        nonlocal failed
-        for row in rows:
-            failed += row.error is not None
-            yield row
-
-    as_json = (form or ("json" if output and output.suffix == ".json" else "csv")) == "json"
-    write = _write_json if as_json else _write_csv
-    if output is None:
-        write(counted(), sys.stdout)
-    else:
-        with replacing(output) as path, _open(path) as file:
-            write(counted(), file)
+    As `csv`, or as `json`: a list of objects, one a line, so that it need not be held.
+    """
+    failed, writer, separator = 0, csv.writer(to, lineterminator="\n"), "[\n"
+    if form == "csv":
+        writer.writerow(Row._fields)
+    for row in rows:
+        failed += row.error is not None
+        if form == "csv":
+            writer.writerow([f"{cell:.4f}" if isinstance(cell, float) else cell for cell in row])
+        else:
+            to.write(separator + json.dumps(row._asdict(), ensure_ascii=False))
+            separator = ",\n"
+    if form == "json":
+        to.write("\n]\n" if separator != "[\n" else "[]\n")
     return failed
-
-
-def _open(path: Path) -> TextIO:
-    # Names of files need not be UTF-8; their bytes are kept.
-    return path.open("w", encoding="utf-8", errors="surrogateescape", newline="")
-
-
-def _write_csv(rows: Iterable[Row], to: TextIO) -> None:
-    writer = csv.writer(to, lineterminator="\n")
-    writer.writerow(Row._fields)
-    for row in rows:
-        writer.writerow([f"{cell:.4f}" if isinstance(cell, float) else cell for cell in row])
-
-
-def _write_json(rows: Iterable[Row], to: TextIO) -> None:
-    """Write a list of objects, one a line, so that it need not be held."""
-    separator = "[\n"
-    for row in rows:
-        to.write(separator + json.dumps(row._asdict(), ensure_ascii=False))
-        separator = ",\n"
-    to.write("\n]\n" if separator != "[\n" else "[]\n")
 
 
 def _arguments() -> argparse.Namespace:

@@ -37,12 +37,9 @@ def find_photos(paths: Iterable[str]) -> Iterator[Photo]:
     for, because the zip is closed behind the last.
     """
     for path in paths:
-        if path == STANDARD_INPUT:
-            for line in sys.stdin:
-                if line.strip():
-                    yield from _at(line.rstrip("\r\n"))
-        else:
-            yield from _at(path)
+        lines = (line.rstrip("\r\n") for line in sys.stdin if line.strip())
+        for name in lines if path == STANDARD_INPUT else [path]:
+            yield from _at(name)
 
 
 def _at(name: str) -> Iterator[Photo]:
@@ -50,7 +47,7 @@ def _at(name: str) -> Iterator[Photo]:
     if path.is_dir():
         yield from _or_explain(name, _in_folder(path))
     elif path.is_file():
-        yield from _in_zip(path) if _is_zip(path) else _file(path)
+        yield from _in_zip(path) if _is_zip(path) else [_file(path)]
     elif glob.has_magic(name):
         # Path.glob takes no pattern that begins at the root.
         matches = sorted(glob.iglob(name, recursive=True))  # noqa: PTH207
@@ -68,16 +65,14 @@ def _is_zip(path: Path) -> bool:
         return True
 
 
-def _file(path: Path) -> Iterator[Photo]:
-    yield Photo(str(path), partial(_read, path))
+def _file(path: Path) -> Photo:
+    return Photo(str(path), partial(_read, path))
 
 
 def _in_folder(folder: Path) -> Iterator[Photo]:
     for parent, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not is_junk(name))
-        for name in sorted(names):
-            if _is_photo(name):
-                yield from _file(Path(parent, name))
+        yield from (_file(Path(parent, name)) for name in sorted(names) if _is_photo(name))
 
 
 def _in_zip(path: Path) -> Iterator[Photo]:
@@ -95,14 +90,10 @@ def _is_photo(name: str) -> bool:
 
 
 def _or_explain(
-    path: str, photos: Iterable[Photo], problem: str = "there is no photo in it"
+    path: str, photos: Iterator[Photo], problem: str = "there is no photo in it"
 ) -> Iterator[Photo]:
-    found = False
-    for photo in photos:
-        found = True
-        yield photo
-    if not found:
-        yield _unreadable(path, problem)
+    yield next(photos, _unreadable(path, problem))
+    yield from photos
 
 
 def _read(path: Path) -> bytes:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -65,7 +64,12 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 
     Letters other than ASCII's are escaped: DVC takes a file with many of them for binary.
     """
-    write_text(path, json.dumps(_rounded(value), indent=2, allow_nan=False) + "\n")
+
+    def shorten(number: str) -> float:
+        return round_to(float(number), SIGNIFICANT_DIGITS)
+
+    rounded = json.loads(json.dumps(value, allow_nan=False), parse_float=shorten)
+    write_text(path, json.dumps(rounded, indent=2) + "\n")
 
 
 def write_arrays(path: Path, **arrays: NDArray[Any]) -> None:
@@ -153,13 +157,3 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]
                 )
             lines[name] = line
         return mapping
-
-
-def _rounded(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _rounded(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_rounded(item) for item in value]
-    if isinstance(value, float) and math.isfinite(value):
-        return round_to(value, SIGNIFICANT_DIGITS)
-    return value

@@ -62,5 +62,4 @@ def blend(scene: FloatArray, colour: FloatArray, mask: FloatArray) -> FloatArray
 
 def blur(scene: FloatArray, rng: Rng) -> FloatArray:
     """Return a scene slightly out of focus."""
-    sigma = rng.uniform(0.35, 0.7) * FINENESS
-    return np.asarray(gaussian_filter(scene, sigma, axes=(0, 1)))
+    return np.asarray(gaussian_filter(scene, rng.uniform(0.35, 0.7) * FINENESS, axes=(0, 1)))
