@@ -98,9 +98,8 @@ def shoot(scene: FloatArray, rng: Rng) -> bytes:
     width, height = size.clip(SMALLEST, LARGEST).astype(int).tolist()
     left, top = rng.normal((MARGIN_X, MARGIN_Y), 0.35) * FINENESS
     right, bottom = (left, top) + rng.normal((WIDTH, HEIGHT), 0.3) * FINENESS
-    box = (float(left), float(top), float(right), float(bottom))
     canvas = Image.fromarray((scene.clip(0, 1) * 255).round().astype(np.uint8))
-    crop = canvas.resize((width, height), Image.Resampling.BICUBIC, box)
+    crop = canvas.resize((width, height), Image.Resampling.BICUBIC, (left, top, right, bottom))
     pixels = np.asarray(crop, np.float64) * rng.normal(1, 0.012) + rng.normal(0, 0.8, 3)
     grain = gaussian_filter(rng.normal(0, 2.8, pixels.shape), 0.6, axes=(0, 1))
     buffer = io.BytesIO()

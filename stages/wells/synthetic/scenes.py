@@ -43,8 +43,7 @@ SPECKLED_SHARE = 0.35
 
 def draw_table(rng: Rng, light: float = 1.0) -> FloatArray:
     """Return the green table, olive above and lighter below, with the next well's rim beneath."""
-    mottle = noise(rng, 5, 5)[..., None] * 0.008
-    scene = TABLE + mottle + np.zeros((*X.shape, 3))
+    scene = TABLE + noise(rng, 5, 5)[..., None] * 0.008
     scene = blend(scene, TABLE_OLIVE, np.clip(0.5 - Y / 9, 0, 1) * rng.uniform(0.1, 0.7))
     scene = blend(scene, TABLE_LIGHT, np.clip((Y - 14) / 8, 0, 1) * rng.uniform(0.2, 1.0))
     below = rng.uniform(26, 30) - 2.5 * np.cos((X - WIDTH / 2) / 14)
@@ -83,14 +82,12 @@ def lay_metal(scene: FloatArray, rng: Rng, centre: Centre, top: float) -> FloatA
     """Return a scene with a pool of metal from the height `top` downwards, a dark ring above it."""
     x, y = centre[0] + rng.normal(0, 0.8), max(centre[1] + 2.0, top + 5)
     half_width = 20.5 - 0.4 * max(top - 5, 0)
-    pool = dome(x, y, half_width, y - top, 9)
     stem = np.maximum(np.abs(X - x) - rng.uniform(11, 15), y - Y)
-    distance = np.minimum(pool, stem)
+    distance = np.minimum(dome(x, y, half_width, y - top, 9), stem)
     arc = ridge(distance - 0.6, 0.9) * np.clip((y + 1 - Y) / 4, 0, 1)
     distance = distance + noise(rng, 1.5, 2) * rng.uniform(0.1, 0.8)
     scene = blend(scene, RING, arc * rng.choice([0.05, 0.3, 0.75], p=[0.5, 0.3, 0.2]))
-    surface = draw_metal_texture(rng)
-    return blend(scene, surface, inside(distance, rng.uniform(1.5, 4)))
+    return blend(scene, draw_metal_texture(rng), inside(distance, rng.uniform(1.5, 4)))
 
 
 def lay_spout(scene: FloatArray, rng: Rng, centre: Centre) -> FloatArray:
