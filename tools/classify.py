@@ -76,7 +76,10 @@ def main() -> None:
         if output is None:
             failed = _write(rows, sys.stdout, form)
         else:
-            with replacing(output) as path, path.open("w", -1, "utf-8", KEEP_BYTES, "") as file:
+            with (
+                replacing(output) as path,
+                path.open("w", encoding="utf-8", errors=KEEP_BYTES, newline="") as file,
+            ):
                 failed = _write(rows, file, form)
     except BrokenPipeError:
         # Who reads has read enough; what Python would still flush must not fail again.

@@ -37,9 +37,12 @@ def find_photos(paths: Iterable[str]) -> Iterator[Photo]:
     for, because the zip is closed behind the last.
     """
     for path in paths:
-        lines = (line.rstrip("\r\n") for line in sys.stdin if line.strip())
-        for name in lines if path == STANDARD_INPUT else [path]:
-            yield from _at(name)
+        if path == STANDARD_INPUT:
+            for line in sys.stdin:
+                if line.strip():
+                    yield from _at(line.rstrip("\r\n"))
+        else:
+            yield from _at(path)
 
 
 def _at(name: str) -> Iterator[Photo]:

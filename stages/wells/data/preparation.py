@@ -77,21 +77,12 @@ def count_photos(photos: Photos, parts: Parts) -> dict[str, dict[str, Any]]:
     """Return how many photos there are: `files`, `distinct` ones, `leaks`, and in each `split`."""
     train, spills, test = (part.digests for part in photos)
     distinct, labels = parts.test_distinct, parts.test_labels
+    kinds = {"test": np.ones_like(labels), "test_normal": ~labels, "test_spill": labels}
+    files = {"train": len(train), "proliv": len(spills)}
+    first = {"train": len(np.unique(train)), "proliv": len(parts.spills)}
     return {
-        "files": {
-            "train": len(train),
-            "proliv": len(spills),
-            "test": len(test),
-            "test_normal": int((~labels).sum()),
-            "test_spill": int(labels.sum()),
-        },
-        "distinct": {
-            "train": len(np.unique(train)),
-            "proliv": len(parts.spills),
-            "test": int(distinct.sum()),
-            "test_normal": int((distinct & ~labels).sum()),
-            "test_spill": int((distinct & labels).sum()),
-        },
+        "files": files | {kind: int(marks.sum()) for kind, marks in kinds.items()},
+        "distinct": first | {kind: int((marks & distinct).sum()) for kind, marks in kinds.items()},
         "leaks": {
             "train_in_proliv": int(np.isin(train, spills).sum()),
             "test_in_train": int(np.isin(test, train).sum()),
