@@ -6,23 +6,17 @@ import numpy as np
 
 from stages.bayes.avatars import read_avatars, save_avatars
 from stages.bayes.drawing import DRAWN, draw_avatars
-from stages.bayes.params import AvatarParams, StyleParams
-from stages.bayes.styles import fit_styles, load_counts
+from stages.bayes.params import DrawParams
+from stages.bayes.styles import load_styles
 from stages.common import paths
 from stages.common.errors import run
-from stages.common.params import Section, Seed, load_params
-
-
-class Params(Section):
-    seed: Seed
-    styles: StyleParams
-    avatars: AvatarParams
+from stages.common.params import load_params
 
 
 def main() -> None:
-    params = load_params(Params)
+    params = load_params(DrawParams)
     if params.avatars.source == DRAWN:
-        model = fit_styles(load_counts(paths.STYLE_COUNTS), params.styles.smoothing)
+        model = load_styles(params.styles.smoothing)
         rng = np.random.default_rng(params.seed)
         train = draw_avatars(model, params.avatars.train, params.avatars.varied, rng)
         holdout = draw_avatars(model, params.avatars.holdout, params.avatars.varied, rng)

@@ -10,21 +10,15 @@ import numpy as np
 from stages.bayes.avatar_plots import Row, sheet
 from stages.bayes.avatars import load_avatars
 from stages.bayes.generators.registry import GENERATORS, fit, title
-from stages.bayes.params import AvatarParams, StyleParams
+from stages.bayes.params import DrawParams
 from stages.bayes.samples import draw_samples, write_samples
-from stages.bayes.styles import fit_styles, load_counts
+from stages.bayes.styles import load_styles
 from stages.common import paths
 from stages.common.errors import run
-from stages.common.params import Section, Seed, load_params
+from stages.common.params import load_params
 from stages.common.pictures import save_picture
 
 PUBLISHED = 5
-
-
-class Params(Section):
-    seed: Seed
-    styles: StyleParams
-    avatars: AvatarParams
 
 
 def main() -> None:
@@ -32,8 +26,8 @@ def main() -> None:
     parser.add_argument("generator", choices=GENERATORS)
     name = parser.parse_args().generator
 
-    params = load_params(Params)
-    model = fit_styles(load_counts(paths.STYLE_COUNTS), params.styles.smoothing)
+    params = load_params(DrawParams)
+    model = load_styles(params.styles.smoothing)
     generator = fit(name, load_avatars(paths.AVATAR_PARTS[0]), model, params.avatars.smoothing)
     seeds = range(params.seed, params.seed + PUBLISHED)
     drawn = draw_samples(generator, seeds)

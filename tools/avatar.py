@@ -17,26 +17,18 @@ from tqdm import tqdm
 from stages.bayes.avatars import load_avatars
 from stages.bayes.generators.registry import GENERATORS, fit
 from stages.bayes.generators.styled import Styled
-from stages.bayes.params import AvatarParams, StyleParams
+from stages.bayes.params import DrawParams
 from stages.bayes.samples import write_samples
-from stages.bayes.styles import fit_styles, load_counts, posterior
+from stages.bayes.styles import load_styles, posterior
 from stages.common import paths
 from stages.common.errors import InputError, run
-from stages.common.params import Section, Seed, load_params
+from stages.common.params import load_params
 from tools.style import parse_pairs
-
-
-class Params(Section):
-    """What is read of params.yaml."""
-
-    seed: Seed
-    styles: StyleParams
-    avatars: AvatarParams
 
 
 def main() -> None:
     """Draw what the command line asks for."""
-    params = load_params(Params)
+    params = load_params(DrawParams)
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -55,7 +47,7 @@ def main() -> None:
         raise InputError(
             f"{arguments.generator} knows no styles: add `--generator style` to ask for one"
         )
-    model = fit_styles(load_counts(paths.STYLE_COUNTS), params.styles.smoothing)
+    model = load_styles(params.styles.smoothing)
     posterior(model, given)  # Refuses what there isn't before anything slow.
 
     start = perf_counter()

@@ -15,20 +15,13 @@ import numpy as np
 
 from stages.bayes.avatars import AvatarSet, load_avatars, read_avatars
 from stages.bayes.generators.registry import GENERATORS, fit
-from stages.bayes.params import AvatarParams, StyleParams
-from stages.bayes.styles import fit_styles, load_counts
+from stages.bayes.params import FitParams
+from stages.bayes.styles import load_styles
 from stages.common import paths
 from stages.common.errors import run
-from stages.common.params import Section, load_params
+from stages.common.params import load_params
 
 DRAWN = 20
-
-
-class Params(Section):
-    """What is read of params.yaml."""
-
-    styles: StyleParams
-    avatars: AvatarParams
 
 
 class Timing(NamedTuple):
@@ -65,8 +58,8 @@ def read_training(source: Path | None) -> AvatarSet:
 
 def measure(name: str, source: Path | None) -> Timing:
     """Return how long a generator takes to fit and draw, and its memory: for a fresh process."""
-    params = load_params(Params)
-    model = fit_styles(load_counts(paths.STYLE_COUNTS), params.styles.smoothing)
+    params = load_params(FitParams)
+    model = load_styles(params.styles.smoothing)
     training = read_training(source)
     start = perf_counter()
     generator = fit(name, training, model, params.avatars.smoothing)

@@ -11,30 +11,15 @@ from itertools import islice
 import numpy as np
 from tqdm import tqdm
 
-from stages.bayes.params import StyleParams
-from stages.bayes.styles import (
-    describe,
-    draw_styles,
-    fit_styles,
-    load_counts,
-    marginal,
-    posterior,
-)
-from stages.common import paths
+from stages.bayes.params import DrawStyleParams
+from stages.bayes.styles import describe, draw_styles, load_styles, marginal, posterior
 from stages.common.errors import InputError, run
-from stages.common.params import Section, Seed, load_params
-
-
-class Params(Section):
-    """What is read of params.yaml."""
-
-    seed: Seed
-    styles: StyleParams
+from stages.common.params import load_params
 
 
 def main() -> None:
     """Print what the command line asks for."""
-    params = load_params(Params)
+    params = load_params(DrawStyleParams)
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -46,7 +31,7 @@ def main() -> None:
     if arguments.n < 1 or arguments.seed < 0:
         parser.error("-n must be at least 1 and --seed at least 0")
 
-    model = fit_styles(load_counts(paths.STYLE_COUNTS), params.styles.smoothing)
+    model = load_styles(params.styles.smoothing)
     given = parse_pairs(arguments.given)
     if arguments.marginals:
         table = posterior(model, given)

@@ -34,60 +34,41 @@ Options = dict[str, Any]
 OPTIONS: dict[str, dict[str, Options]] = {
     "прическа": {
         "нет волос": {"topProbability": 0},
-        **{
-            value: {"topProbability": 100, "topVariant": [variant]}
-            for value, variant in {
-                "длинные в пучок": "bun",
-                "длинные волнистые": "curvy",
-                "длинные прямые": "straight02",
-                "короткая волнистые": "shortWaved",
-                "короткая прямые": "shortFlat",
-                "короткая курчавые": "shortCurly",
-            }.items()
-        },
+        "длинные в пучок": {"topVariant": ["bun"]},
+        "длинные волнистые": {"topVariant": ["curvy"]},
+        "длинные прямые": {"topVariant": ["straight02"]},
+        "короткая волнистые": {"topVariant": ["shortWaved"]},
+        "короткая прямые": {"topVariant": ["shortFlat"]},
+        "короткая курчавые": {"topVariant": ["shortCurly"]},
     },
     "цвет волос": {
-        value: {"hairColor": [colour]}
-        for value, colour in {
-            "черный": "#2c1b18",
-            "блонд": "#b58143",
-            "каштановый": "#724133",
-            "пастельный розовый": "#f59797",
-            "рыжий": "#c93305",
-            "серебристо серый": "#e8e1e1",
-        }.items()
+        "черный": {"hairColor": ["#2c1b18"]},
+        "блонд": {"hairColor": ["#b58143"]},
+        "каштановый": {"hairColor": ["#724133"]},
+        "пастельный розовый": {"hairColor": ["#f59797"]},
+        "рыжий": {"hairColor": ["#c93305"]},
+        "серебристо серый": {"hairColor": ["#e8e1e1"]},
     },
     "аксесуар": {
         "нет очков": {"accessoriesProbability": 0},
-        **{
-            value: {"accessoriesProbability": 100, "accessoriesVariant": [variant]}
-            for value, variant in {
-                "круглые очки": "round",
-                "солнцезащитные очки": "sunglasses",
-            }.items()
-        },
+        "круглые очки": {"accessoriesVariant": ["round"]},
+        "солнцезащитные очки": {"accessoriesVariant": ["sunglasses"]},
     },
     "одежда": {
-        value: {"clothesVariant": [variant]}
-        for value, variant in {
-            "худи": "hoodie",
-            "комбинезон": "overall",
-            "футболка с круглым вырезом": "shirtCrewNeck",
-            "футболка с V-вырезом": "shirtVNeck",
-        }.items()
+        "худи": {"clothesVariant": ["hoodie"]},
+        "комбинезон": {"clothesVariant": ["overall"]},
+        "футболка с круглым вырезом": {"clothesVariant": ["shirtCrewNeck"]},
+        "футболка с V-вырезом": {"clothesVariant": ["shirtVNeck"]},
     },
     "цвет одежды": {
-        value: {"clothesColor": [colour]}
-        for value, colour in {
-            "черный": "#262e33",
-            "синий": "#5199e4",
-            "серый": "#929598",
-            "зеленый": "#a7ffc4",
-            "оранжевый": "#ffdeb5",
-            "розовый": "#ff488e",
-            "красный": "#ff5c5c",
-            "белый": "#ffffff",
-        }.items()
+        "черный": {"clothesColor": ["#262e33"]},
+        "синий": {"clothesColor": ["#5199e4"]},
+        "серый": {"clothesColor": ["#929598"]},
+        "зеленый": {"clothesColor": ["#a7ffc4"]},
+        "оранжевый": {"clothesColor": ["#ffdeb5"]},
+        "розовый": {"clothesColor": ["#ff488e"]},
+        "красный": {"clothesColor": ["#ff5c5c"]},
+        "белый": {"clothesColor": ["#ffffff"]},
     },
 }
 # What a style leaves open: the face, by its options' first values unless faces vary.
@@ -97,10 +78,13 @@ FACE: dict[str, tuple[str, ...]] = {
     "eyesVariant": ("default", "happy", "side", "squint", "wink"),
     "eyebrowsVariant": ("default",),
 }
-FIXED: Options = {
+DEFAULTS: Options = {
     "seed": "avatar",
     "idRandomization": False,
     "facialHairProbability": 0,
+    # Hair and glasses, unless a style has none.
+    "topProbability": 100,
+    "accessoriesProbability": 100,
     "accessoriesColor": ["#262e33"],
 }
 
@@ -111,7 +95,7 @@ def draw_avatar(style: Mapping[str, str], rng: np.random.Generator | None = None
     With a generator of random numbers skin, mouth and eyes vary; else they are always the same.
     Raises InputError for attributes or values that can't be drawn.
     """
-    options = dict(FIXED)
+    options = dict(DEFAULTS)
     for name, values in FACE.items():
         options[name] = [values[0] if rng is None else values[rng.integers(len(values))]]
     if style.keys() != OPTIONS.keys():
@@ -141,11 +125,9 @@ def draw_avatars(
     varied: whether skin, mouth and eyes vary too.
     """
     styles = tuple(one.style for one in islice(draw_styles(model, rng), number))
-    avatars = [
-        draw_avatar(dict(zip(model.values, style, strict=True)), rng if varied else None)
-        for style in styles
-    ]
-    return AvatarSet(np.stack(avatars), tuple(model.values), styles)
+    named = [dict(zip(model.values, style, strict=True)) for style in styles]
+    avatars = np.stack([draw_avatar(style, rng if varied else None) for style in named])
+    return AvatarSet(avatars, tuple(model.values), styles)
 
 
 @cache

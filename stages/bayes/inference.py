@@ -7,6 +7,7 @@ evidence*, chosen such that training avatars' styles are the most probable given
 judged by all others.
 """
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,14 +17,8 @@ from stages.bayes.avatars import Avatars
 from stages.bayes.calibration import Calibration, judge
 from stages.bayes.generators.base import smoothing_mass
 from stages.bayes.generators.groups import Groups, log_emission
-from stages.bayes.generators.styled import (
-    Codes,
-    Styled,
-    all_codes,
-    exemplar_weights,
-    log_likelihoods,
-)
-from stages.bayes.styles import StyleModel, Table, joint
+from stages.bayes.generators.styled import Codes, Styled, all_codes, log_likelihoods
+from stages.bayes.styles import StyleModel, Table, joint, marginal
 from stages.common.errors import InputError
 from stages.common.types import Better, FloatArray, Indices
 
@@ -90,12 +85,8 @@ def choose_examples(logs: FloatArray) -> dict[str, int]:
 
 def one_pixel_a_group(groups: Groups) -> Groups:
     """Return the groups with their first pixels alone."""
-    number = len(groups.starts)
-    return groups._replace(
-        colours=groups.colours[:, groups.starts],
-        pixels=groups.pixels[groups.starts],
-        starts=np.arange(number),
-    )
+    colours, pixels = groups.colours[:, groups.starts], groups.pixels[groups.starts]
+    return groups._replace(colours=colours, pixels=pixels, starts=np.arange(len(pixels)))
 
 
 def log_evidence(styled: Styled, avatars: Avatars) -> FloatArray:
@@ -103,28 +94,20 @@ def log_evidence(styled: Styled, avatars: Avatars) -> FloatArray:
     groups = one_pixel_a_group(styled.groups)
     weights = styled.weights(all_codes(styled.model))
     mass = smoothing_mass(styled.smoothing, len(styled.codes))
-    return np.stack(
-        [
-            log_likelihoods(log_emission(groups, avatar, mass), styled.attributes, weights)
-            for avatar in avatars
-        ]
-    )
+    emissions = (log_emission(groups, avatar, mass) for avatar in avatars)
+    return np.stack([log_likelihoods(one, styled.attributes, weights) for one in emissions])
 
 
 def log_evidence_from_others(styled: Styled, avatars: Avatars) -> FloatArray:
     """Return `log_evidence` of the training avatars, each from all others, `[K, S]`."""
-    groups, styles = one_pixel_a_group(styled.groups), all_codes(styled.model)
-    mass = smoothing_mass(styled.smoothing, len(avatars) - 1)
+    groups = one_pixel_a_group(styled.groups)
     found = []
-    for index, avatar in enumerate(avatars):
-        kept = np.arange(len(avatars)) != index
-        weights = {
-            attributes: exemplar_weights(styled.codes[kept], styles, attributes, styled.smoothing)
-            for attributes in set(styled.attributes)
-        }
-        emission = log_emission(groups, avatar, mass)[:, kept]
-        found.append(log_likelihoods(emission, styled.attributes, weights))
-    return np.stack(found)
+    for index in range(len(avatars)):
+        others = np.arange(len(avatars)) != index
+        fewer = groups._replace(colours=groups.colours[others])
+        from_others = replace(styled, groups=fewer, codes=styled.codes[others])
+        found.append(log_evidence(from_others, avatars[[index]]))
+    return np.concatenate(found)
 
 
 def posterior(prior: Table, evidence: FloatArray, weight: float) -> FloatArray:
@@ -136,10 +119,8 @@ def posterior(prior: Table, evidence: FloatArray, weight: float) -> FloatArray:
 
 def best_weight(prior: Table, evidence: FloatArray, styles: Indices) -> float:
     """Return the weight of the evidence under which the true styles `[N]` are the most probable."""
-    scores = [
-        posterior(prior, evidence, weight)[np.arange(len(styles)), styles].mean()
-        for weight in WEIGHTS
-    ]
+    rows = np.arange(len(styles))
+    scores = [posterior(prior, evidence, weight)[rows, styles].mean() for weight in WEIGHTS]
     return float(WEIGHTS[int(np.argmax(scores))])
 
 
@@ -164,8 +145,5 @@ def log_marginals(model: StyleModel, logs: FloatArray) -> dict[str, FloatArray]:
 
 def marginals(model: StyleModel, logs: FloatArray) -> dict[str, dict[str, float]]:
     """Return P(value | avatar) by attribute and value, from ln P of all styles, `[S]`."""
-    tables = log_marginals(model, logs[None])
-    return {
-        attribute: dict(zip(model.values[attribute], np.exp(table[0]).tolist(), strict=True))
-        for attribute, table in tables.items()
-    }
+    table = np.exp(logs).reshape([len(values) for values in model.values.values()])
+    return {attribute: marginal(model, table, attribute) for attribute in model.values}

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from stages.bayes.generators.registry import GENERATORS
-from stages.common.params import Count, NotNegative, Positive, Section, Source
+from stages.common.params import Count, NotNegative, Positive, Section, Seed, Source
 
 
 def _check_generator(name: str) -> str:
@@ -28,3 +28,23 @@ class AvatarParams(Section):
     generators: Annotated[
         list[Annotated[str, AfterValidator(_check_generator)]], Field(min_length=1)
     ]
+
+
+class FitParams(Section):
+    """What generators of avatars are fitted with."""
+
+    styles: StyleParams
+    avatars: AvatarParams
+
+
+class DrawParams(FitParams):
+    """What they are fitted with, and what draws their avatars."""
+
+    seed: Seed
+
+
+class DrawStyleParams(Section):
+    """What random styles are drawn with."""
+
+    seed: Seed
+    styles: StyleParams

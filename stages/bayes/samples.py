@@ -1,7 +1,7 @@
-"""Avatars that a generator draws, one a seed, and their files for people."""
+"""Avatars that a generator draws, one a seed, and drawn styles, as files for people."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,7 @@ import pandas as pd
 from PIL import Image
 
 from stages.bayes.generators.base import Drawn, Generator, bits_per_dimension
-from stages.bayes.styles import StyleModel, describe
+from stages.bayes.styles import DrawnStyle, StyleModel, describe
 from stages.common.files import write_text
 from stages.common.pictures import save_picture
 
@@ -44,3 +44,16 @@ def write_samples(
             row["style"] = describe(model, one.style)
         rows.append(row)
     write_text(folder / "avatars.csv", pd.DataFrame(rows).to_csv(index=False))
+
+
+def write_styles(folder: Path, model: StyleModel, drawn: Sequence[DrawnStyle]) -> None:
+    """Write styles with their probabilities as a table, styles.csv, and as people do, styles.txt.
+
+    Raises InputError where the disk can't take them.
+    """
+    rows = pd.DataFrame([one.style for one in drawn], columns=list(model.values))
+    rows["probability"] = [one.probability for one in drawn]
+    rows["log_probability"] = [one.log_probability for one in drawn]
+    write_text(folder / "styles.csv", rows.to_csv(index=False))
+    lines = [f"{describe(model, one.style)} {one.probability!r}\n" for one in drawn]
+    write_text(folder / "styles.txt", "".join(lines))

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.common import paths
 from stages.common.errors import InputError
 from stages.common.files import read_yaml
 
@@ -95,6 +96,11 @@ def fit_styles(counts: Counts, smoothing: float) -> StyleModel:
     return StyleModel({name: tuple(values) for name, values in counts.items()}, probabilities)
 
 
+def load_styles(smoothing: float) -> StyleModel:
+    """Return the model of the project's own counts; raises InputError as what reads them does."""
+    return fit_styles(load_counts(paths.STYLE_COUNTS), smoothing)
+
+
 def joint(model: StyleModel) -> Table:
     """Return the probability of every style, an axis an attribute; the sum is 1."""
     table: Table = reduce(np.multiply.outer, model.probabilities.values())
@@ -114,7 +120,8 @@ def posterior(model: StyleModel, given: Mapping[str, str]) -> Table:
     """
     agreeing = joint(model)
     for attribute, value in given.items():
-        axis, index = _axis(model, attribute), _index(model, attribute, value)
+        axis = _find("attribute", attribute, list(model.values))
+        index = _find(f"value of {attribute}", value, model.values[attribute])
         chosen = np.arange(agreeing.shape[axis]) == index
         agreeing = agreeing * np.expand_dims(chosen, [i for i in range(agreeing.ndim) if i != axis])
     evidence = agreeing.sum()
@@ -127,27 +134,15 @@ def posterior(model: StyleModel, given: Mapping[str, str]) -> Table:
 
 def marginal(model: StyleModel, table: Table, attribute: str) -> dict[str, float]:
     """Return P(value) of an attribute under a table over styles: the law of total probability."""
-    axis = _axis(model, attribute)
+    axis = _find("attribute", attribute, list(model.values))
     others = tuple(other for other in range(table.ndim) if other != axis)
     return dict(zip(model.values[attribute], table.sum(axis=others).tolist(), strict=True))
-
-
-def log_probability(model: StyleModel, style: Style) -> float:
-    """Return ln P(style); raises InputError for an unknown value, or a style of probability 0."""
-    total = 0.0
-    codes = encode_style(model, style)
-    for attribute, value, code in zip(model.values, style, codes, strict=True):
-        probability = model.probabilities[attribute][code]
-        if not probability > 0:
-            raise InputError(f"{attribute}={value} has probability 0, for it was never seen")
-        total += math.log(probability)
-    return total
 
 
 def encode_style(model: StyleModel, style: Style) -> list[int]:
     """Return each value's index among those of its attribute; raises InputError for an unknown."""
     return [
-        _index(model, attribute, value)
+        _find(f"value of {attribute}", value, model.values[attribute])
         for attribute, value in zip(model.values, style, strict=True)
     ]
 
@@ -162,20 +157,15 @@ def draw_styles(
     table = posterior(model, given or {})
     styles = list(all_styles(model))
     while True:
-        for index in draw_indices(table, DRAWN_TOGETHER, rng):
+        for index in rng.choice(table.size, DRAWN_TOGETHER, p=table.ravel()):
             probability = float(table.flat[index])
             yield DrawnStyle(styles[index], probability, math.log(probability))
 
 
-def draw_indices(table: Table, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return random indices into the flattened table, by their probability, `[count]`."""
-    return rng.choice(table.size, count, p=table.ravel())
-
-
 def draw_frequencies(table: Table, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Return how often each style comes up among `count` random ones, in the table's shape."""
-    drawn = np.bincount(draw_indices(table, count, rng), minlength=table.size)
-    return drawn.reshape(table.shape)
+    drawn = rng.choice(table.size, count, p=table.ravel())
+    return np.bincount(drawn, minlength=table.size).reshape(table.shape)
 
 
 def describe(model: StyleModel, style: Iterable[str]) -> str:
@@ -184,19 +174,9 @@ def describe(model: StyleModel, style: Iterable[str]) -> str:
     return ", ".join(f"{attribute}: {value}" for attribute, value in pairs)
 
 
-def _axis(model: StyleModel, attribute: str) -> int:
-    attributes = list(model.values)
-    if attribute not in attributes:
-        raise InputError(_unknown("attribute", attribute, attributes))
-    return attributes.index(attribute)
-
-
-def _index(model: StyleModel, attribute: str, value: str) -> int:
-    if value not in model.values[attribute]:
-        raise InputError(_unknown(f"value of {attribute}", value, model.values[attribute]))
-    return model.values[attribute].index(value)
-
-
-def _unknown(kind: str, name: str, known: Sequence[str]) -> str:
-    near = get_close_matches(name, known, n=3, cutoff=0.5) or known
-    return f"there is no {kind} {name!r}; did you mean {', '.join(near)}?"
+def _find(kind: str, name: str, known: Sequence[str]) -> int:
+    """Return the index of a name among the known; raises InputError, with the nearest, if none."""
+    if name not in known:
+        near = get_close_matches(name, known, n=3, cutoff=0.5) or known
+        raise InputError(f"there is no {kind} {name!r}; did you mean {', '.join(near)}?")
+    return known.index(name)

@@ -1,11 +1,10 @@
 """What a model of styles is like, in numbers, and whether what is drawn from it agrees with it."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chisquare
-from scipy.stats import entropy as entropy_of
+from scipy.stats import chisquare, entropy
 
 from stages.bayes.styles import StyleModel, Table, all_styles, describe
 from stages.common.types import Better
@@ -16,14 +15,6 @@ LEAST_EXPECTED = 5
 BETTER: Better = {"entropy_bits": "neither", "chi2_p_value": "neither"}
 
 
-class Agreement(NamedTuple):
-    """Pearson's test that a sample comes from a distribution."""
-
-    chi2: float
-    degrees: int
-    p_value: float
-
-
 def measure_styles(
     model: StyleModel, table: Table, sample: NDArray[np.int64], smoothing: float
 ) -> dict[str, Any]:
@@ -31,7 +22,7 @@ def measure_styles(
 
     table: the model's `joint`. sample: how often each style was drawn, in the table's shape.
     """
-    bits = entropy(table)
+    bits = float(entropy(table.ravel(), base=2))
     return {
         "styles": {
             "smoothing": smoothing,
@@ -39,7 +30,7 @@ def measure_styles(
             "entropy_bits": bits,
             "perplexity": 2**bits,
             **extremes(model, table),
-            "large_sample": {"size": int(sample.sum()), **agreement(sample, table)._asdict()},
+            "large_sample": {"size": int(sample.sum()), **agreement(sample, table)},
         }
     }
 
@@ -55,38 +46,28 @@ def choose_metrics(report: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def entropy(table: Table) -> float:
-    """Return the entropy of a distribution in bits."""
-    return float(entropy_of(table.ravel(), base=2))
-
-
 def extremes(model: StyleModel, table: Table) -> dict[str, Any]:
     """Return the most and the least likely style with their probabilities; of equals, the first."""
     styles, flat = list(all_styles(model)), table.ravel()
+    indices = {"most_likely": int(flat.argmax()), "least_likely": int(flat.argmin())}
     return {
         name: {"style": describe(model, styles[index]), "probability": float(flat[index])}
-        for name, index in (
-            ("most_likely", int(flat.argmax())),
-            ("least_likely", int(flat.argmin())),
-        )
+        for name, index in indices.items()
     }
 
 
-def agreement(observed: NDArray[np.int64], table: Table) -> Agreement:
-    """Return how counts of styles, in the shape of the table, agree with it.
+def agreement(observed: NDArray[np.int64], table: Table) -> dict[str, float]:
+    """Return how counts of styles, in the shape of the table, agree with it, by Pearson's test.
 
     Styles of which fewer than LEAST_EXPECTED are expected are counted as one. A style of
     probability 0 that was observed all the same gives a p-value of 0.
     """
     counts, expected = observed.ravel(), table.ravel() * observed.sum()
     if counts[expected == 0].any():
-        return Agreement(float("inf"), 0, 0.0)
+        return {"chi2": float("inf"), "degrees": 0, "p_value": 0.0}
     rare = expected < LEAST_EXPECTED
-    pooled = [counts[rare].sum()], [expected[rare].sum()]
-    counts, expected = (
-        np.concatenate([part[~rare], rest])
-        for part, rest in zip((counts, expected), pooled, strict=True)
-    )
+    counts = np.append(counts[~rare], counts[rare].sum())
+    expected = np.append(expected[~rare], expected[rare].sum())
     kept = expected > 0
-    found = chisquare(counts[kept], expected[kept])
-    return Agreement(float(found.statistic), int(kept.sum()) - 1, float(found.pvalue))
+    chi2, p_value = chisquare(counts[kept], expected[kept])
+    return {"chi2": float(chi2), "degrees": int(kept.sum()) - 1, "p_value": float(p_value)}

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from stages.bayes.styles import Counts, StyleModel
+from stages.bayes.styles import Counts, StyleModel, marginal
 from stages.common.pictures import BLUE, DPI, GREEN, ORANGE, save_figure
 
 COLOURS = {"seen": BLUE, "fitted": ORANGE, "drawn": GREEN}
@@ -22,18 +22,16 @@ def save_frequencies(
     heights = [len(values) for values in counts.values()]
     figure = Figure(figsize=(8, 1.2 + 0.38 * sum(heights)), dpi=DPI, layout="constrained")
     panels = figure.subplots(len(counts), sharex=True, height_ratios=heights, squeeze=False)[:, 0]
-    for axis, (axes, (attribute, values)) in enumerate(zip(panels, counts.items(), strict=True)):
+    for axes, (attribute, values) in zip(panels, counts.items(), strict=True):
         seen = np.array(list(values.values()))
-        others = tuple(other for other in range(drawn.ndim) if other != axis)
         shares = {
             "seen": seen / max(1, seen.sum()),
             "fitted": model.probabilities[attribute],
-            "drawn": drawn.sum(axis=others) / drawn.sum(),
+            "drawn": list(marginal(model, drawn / drawn.sum(), attribute).values()),
         }
         rows = np.arange(len(values))
         for index, (name, share) in enumerate(shares.items()):
-            offset = (index - 1) * 0.27
-            axes.barh(rows + offset, share, 0.25, color=COLOURS[name], label=name)
+            axes.barh(rows + (index - 1) * 0.27, share, 0.25, color=COLOURS[name], label=name)
         axes.set_yticks(rows, list(values))
         axes.invert_yaxis()
         axes.set_title(attribute, loc="left", fontsize="medium")

@@ -34,7 +34,7 @@ def test_resemblance_counts_pixels() -> None:
 
 def test_held_out_bits_are_told_with_the_standard_error_of_their_mean() -> None:
     training, holdout = paint_rows("rr", "bb"), paint_rows("rr", "rg")
-    generator = Poly.fit(training, np.uint32)
+    generator = Poly(training, np.uint32)
     found = measure_holdout(generator, training, holdout, 0.1, np.uint32)
     # Of two pixels with four channels each; the smoothing is that of 0.1 avatars beside two.
     one, other = -generator.log_probability(holdout, 0.1 / 2.1) / (8 * np.log(2))

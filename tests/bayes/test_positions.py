@@ -15,9 +15,9 @@ from tests.avatar_files import paint_every, paint_rows
 # Of five avatars; each position has another distribution.
 FIVE = paint_rows("rrs", "rgs", "rgb", "rb ", "rbs")
 KINDS: dict[str, Generator] = {
-    "mle": Mle.fit(FIVE, np.uint8),
-    "poly": Poly.fit(FIVE, np.uint8),
-    "pixel": Poly.fit(FIVE, np.uint32),
+    "mle": Mle(FIVE, np.uint8),
+    "poly": Poly(FIVE, np.uint8),
+    "pixel": Poly(FIVE, np.uint32),
 }
 DRAWS = 4000
 
@@ -116,6 +116,6 @@ def test_probabilities_of_all_symbols_sum_to_one() -> None:
 
 def test_avatars_that_are_all_alike_are_drawn_again() -> None:
     for kind in (Mle, Poly):
-        one = kind.fit(paint_rows("rg", "rg"), np.uint8).sample(np.random.default_rng(0))
+        one = kind(paint_rows("rg", "rg"), np.uint8).sample(np.random.default_rng(0))
         assert one.avatar.tobytes() == paint_rows("rg").tobytes()
         assert one.log_probability == 0

@@ -135,5 +135,5 @@ def test_held_out_avatars_are_likelier_than_by_pixels_apart() -> None:
     training, holdout = dress_avatars(30, 0).avatars, dress_avatars(20, 1).avatars
     mass = smoothing_mass(SMOOTHING, 30)
     together = Tree.fit(training, SMOOTHING).log_probability(holdout, mass)
-    apart = Poly.fit(training, np.uint32).log_probability(holdout, mass)
+    apart = Poly(training, np.uint32).log_probability(holdout, mass)
     assert together.mean() > apart.mean() / 3

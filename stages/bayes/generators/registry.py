@@ -28,17 +28,17 @@ GENERATORS = {
     "mle": Kind(
         "each channel of each pixel by itself, evenly among the values seen there",
         np.uint8,
-        lambda training, model, smoothing: Mle.fit(training.avatars, np.uint8),
+        lambda training, model, smoothing: Mle(training.avatars, np.uint8),
     ),
     "poly": Kind(
         "each channel of each pixel by itself, by how often values were seen there",
         np.uint8,
-        lambda training, model, smoothing: Poly.fit(training.avatars, np.uint8),
+        lambda training, model, smoothing: Poly(training.avatars, np.uint8),
     ),
     "pixel": Kind(
         "each pixel by itself, by how often colours were seen there",
         np.uint32,
-        lambda training, model, smoothing: Poly.fit(training.avatars, np.uint32),
+        lambda training, model, smoothing: Poly(training.avatars, np.uint32),
     ),
     "tree": Kind(
         "pixels that always change together as one, each given another one",

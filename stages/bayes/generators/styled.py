@@ -7,9 +7,9 @@ agree in all but the last, and so on (as back-off does for words: Witten & Bell 
 37:1085-1094).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Self
 
 import numpy as np
@@ -19,14 +19,7 @@ from scipy.special import logsumexp
 from stages.bayes.avatars import Avatar, Avatars, AvatarSet
 from stages.bayes.generators.base import Drawn, draw_index
 from stages.bayes.generators.groups import Exemplars, Groups, collapse, log_emission, paint
-from stages.bayes.styles import (
-    Style,
-    StyleModel,
-    all_styles,
-    draw_styles,
-    encode_style,
-    joint,
-)
+from stages.bayes.styles import Style, StyleModel, draw_styles, encode_style, joint
 from stages.common import paths
 from stages.common.errors import InputError
 from stages.common.types import FloatArray
@@ -72,31 +65,29 @@ class Styled:
         style = next(draw_styles(self.model, rng, given))
         weights = self.weights(np.array([encode_style(self.model, style.style)]))
         chances = rng.random(len(self.attributes))
-        exemplars = np.array(
-            [
-                draw_index(weights[attributes][0], chance)
-                for attributes, chance in zip(self.attributes, chances, strict=True)
-            ]
-        )
-        avatar = paint(self.groups, exemplars)
+        drawn = zip(self.attributes, chances, strict=True)
+        exemplars = [draw_index(weights[attributes][0], chance) for attributes, chance in drawn]
+        avatar = paint(self.groups, np.array(exemplars))
         conditional = self.log_probability_given(avatar, style.style)
         return Drawn(avatar, style.log_probability + conditional, style.style)
 
     def log_probability_given(self, avatar: Avatar, style: Style, mass: float = 0) -> float:
         """Return ln P(avatar | style), with that mass of the smoothing a pixel."""
         weights = self.weights(np.array([encode_style(self.model, style)]))
-        return float(self._log_likelihoods(avatar, weights, mass)[0])
+        emission = log_emission(self.groups, avatar, mass)
+        return float(log_likelihoods(emission, self.attributes, weights)[0])
 
     def log_probability(self, avatars: Avatars, mass: float = 0) -> FloatArray:
         """Return ln P of avatars `[N, H, W, 4]`, `[N]`, the sum over all styles.
 
         mass: of the smoothing, for each pixel.
         """
-        weights = self.weights(all_codes(self.model))
-        prior = joint(self.model).ravel()
-        return np.array(
-            [logsumexp(self._log_likelihoods(avatar, weights, mass), b=prior) for avatar in avatars]
-        )
+        weights, prior = self.weights(all_codes(self.model)), joint(self.model).ravel()
+        found = []
+        for avatar in avatars:
+            emission = log_emission(self.groups, avatar, mass)
+            found.append(logsumexp(log_likelihoods(emission, self.attributes, weights), b=prior))
+        return np.array(found)
 
     def weights(self, styles: Codes) -> dict[Attributes, FloatArray]:
         """Return each training avatar's probability to be the exemplar, `[S, K]`, by attributes."""
@@ -105,16 +96,9 @@ class Styled:
             for attributes in set(self.attributes)
         }
 
-    def _log_likelihoods(
-        self, avatar: Avatar, weights: Mapping[Attributes, FloatArray], mass: float
-    ) -> FloatArray:
-        return log_likelihoods(log_emission(self.groups, avatar, mass), self.attributes, weights)
-
 
 def log_likelihoods(
-    emission: FloatArray,
-    attributes: Sequence[Attributes],
-    weights: Mapping[Attributes, FloatArray],
+    emission: FloatArray, attributes: Sequence[Attributes], weights: Mapping[Attributes, FloatArray]
 ) -> FloatArray:
     """Return ln P(avatar | style) for each style, `[S]`, groups being independent given the style.
 
@@ -132,12 +116,22 @@ def log_likelihoods(
 
 
 def exemplar_weights(
-    codes: Codes, styles: Codes, attributes: Attributes, smoothing: float
+    codes: Codes,
+    styles: Codes,
+    attributes: Attributes,
+    smoothing: float,
+    candidates: NDArray[np.bool_] | None = None,
 ) -> FloatArray:
-    """Return each training avatar's probability to be the exemplar for each style, `[S, K]`."""
-    everyone = np.ones((len(styles), len(codes)), dtype=bool)
-    agree = [styles[:, None, a] == codes[None, :, a] for a in attributes]
-    return _interpolate(everyone, agree, smoothing)
+    """Return each training avatar's probability to be the exemplar for each style, `[S, K]`.
+
+    Even among the candidates `[S, K]`, which are all unless told, then more and more choosy.
+    """
+    agree = np.ones((len(styles), len(codes)), dtype=bool) if candidates is None else candidates
+    weights: FloatArray = agree / agree.sum(axis=1, keepdims=True)
+    for attribute in attributes:
+        agree = agree & (styles[:, None, attribute] == codes[None, :, attribute])
+        weights = (agree + smoothing * weights) / (agree.sum(axis=1, keepdims=True) + smoothing)
+    return weights
 
 
 def rank_attributes(exemplars: Exemplars, codes: Codes, smoothing: float) -> list[Attributes]:
@@ -147,49 +141,35 @@ def rank_attributes(exemplars: Exemplars, codes: Codes, smoothing: float) -> lis
     Forward selection: to those chosen that attribute is added which raises most the probability of
     avatars' states given all other avatars, until none raises it.
     """
-
-    @cache
-    def scores(attributes: Attributes) -> FloatArray:
-        return predictive_scores(exemplars, codes, attributes, smoothing)
-
+    scores = cache(partial(predictive_scores, exemplars, codes, smoothing))
     ranked = []
     for group in range(len(exemplars)):
-        chosen: Attributes = ()
-        while (longer := _lengthen(chosen, codes.shape[1], group, scores)) != chosen:
-            chosen = longer
-        ranked.append(chosen)
+        chosen: Attributes | None = None
+        best: Attributes = ()
+        while chosen != best:
+            chosen = best
+            for attribute in [one for one in range(codes.shape[1]) if one not in chosen]:
+                longer = (*chosen, attribute)
+                if scores(longer)[group] > scores(best)[group] + LEAST_GAIN:
+                    best = longer
+        ranked.append(best)
     return ranked
 
 
 def predictive_scores(
-    exemplars: Exemplars, codes: Codes, attributes: Attributes, smoothing: float
+    exemplars: Exemplars, codes: Codes, smoothing: float, attributes: Attributes
 ) -> FloatArray:
     """Return how well attributes predict each group: ln P of its states, in nats, `[G]`.
 
     The sum over avatars, each predicted from all the others.
     """
     others = ~np.eye(len(codes), dtype=bool)
-    agree = [(codes[:, None, a] == codes[None, :, a]) & others for a in attributes]
-    weights = _interpolate(others, agree, smoothing)
-    found = [
-        (exemplars == states[:, None]) @ row
-        for states, row in zip(exemplars.T, weights, strict=True)
-    ]
+    weights = exemplar_weights(codes, codes, attributes, smoothing, others)
+    pairs = zip(exemplars.T, weights, strict=True)
+    found = np.array([(exemplars == states[:, None]) @ row for states, row in pairs])
     # A state that no other avatar is in can't be predicted by anything.
-    total: FloatArray = np.log([np.where(one > 0, one, 1) for one in found]).sum(axis=0)
+    total: FloatArray = np.log(np.where(found > 0, found, 1)).sum(axis=0)
     return total
-
-
-def _lengthen(
-    chosen: Attributes, number: int, group: int, scores: Callable[[Attributes], FloatArray]
-) -> Attributes:
-    """Return attributes and the one of so many that most raises a group's score, if any does."""
-    best = chosen
-    for attribute in range(number):
-        longer = (*chosen, attribute)
-        if attribute not in chosen and scores(longer)[group] > scores(best)[group] + LEAST_GAIN:
-            best = longer
-    return best
 
 
 def style_codes(avatars: AvatarSet, model: StyleModel) -> Codes:
@@ -212,15 +192,4 @@ def style_codes(avatars: AvatarSet, model: StyleModel) -> Codes:
 
 def all_codes(model: StyleModel) -> Codes:
     """Return every style as numbers `[S, A]`, in the order of the flattened `joint`."""
-    return np.array([encode_style(model, style) for style in all_styles(model)])
-
-
-def _interpolate(
-    agree: NDArray[np.bool_], more: Sequence[NDArray[np.bool_]], smoothing: float
-) -> FloatArray:
-    """Return probabilities over the last axis: even where `agree`, then more and more choosy."""
-    weights: FloatArray = agree / agree.sum(axis=-1, keepdims=True)
-    for one in more:
-        agree = agree & one
-        weights = (agree + smoothing * weights) / (agree.sum(axis=-1, keepdims=True) + smoothing)
-    return weights
+    return np.array(list(np.ndindex(*map(len, model.values.values()))))
