@@ -7,10 +7,10 @@ import argparse
 
 import numpy as np
 
-from stages.bayes.avatar_plots import Row, sheet
 from stages.bayes.avatars import load_avatars
-from stages.bayes.generators.registry import GENERATORS, fit, title
+from stages.bayes.generators.registry import GENERATORS, title
 from stages.bayes.params import DrawParams
+from stages.bayes.plots import Row, sheet
 from stages.bayes.samples import draw_samples, write_samples
 from stages.bayes.styles import load_styles
 from stages.common import paths
@@ -28,7 +28,8 @@ def main() -> None:
 
     params = load_params(DrawParams)
     model = load_styles(params.styles.smoothing)
-    generator = fit(name, load_avatars(paths.AVATAR_PARTS[0]), model, params.avatars.smoothing)
+    fit = GENERATORS[name].fit
+    generator = fit(load_avatars(paths.AVATAR_PARTS[0]), model, params.avatars.smoothing)
     seeds = range(params.seed, params.seed + PUBLISHED)
     drawn = draw_samples(generator, seeds)
     write_samples(paths.GENERATED / "avatars" / name, name, zip(seeds, drawn, strict=True), model)

@@ -5,10 +5,10 @@ from itertools import islice
 import numpy as np
 
 from stages.bayes.params import DrawStyleParams
+from stages.bayes.plots import save_frequencies
 from stages.bayes.samples import write_styles
 from stages.bayes.styles import draw_frequencies, draw_styles, fit_styles, joint, load_counts
 from stages.bayes.styles_metrics import choose_metrics, measure_styles
-from stages.bayes.styles_plots import save_frequencies
 from stages.common import paths
 from stages.common.errors import run
 from stages.common.files import write_json

@@ -1,10 +1,10 @@
 """Infer the styles of held-out avatars by Bayes' formula: `python -m stages.infer_styles`."""
 
 from stages.bayes import inference
-from stages.bayes.avatar_plots import save_calibration, save_posterior
 from stages.bayes.avatars import load_avatars
 from stages.bayes.generators.styled import Styled, style_codes
 from stages.bayes.params import FitParams
+from stages.bayes.plots import save_calibration, save_posterior
 from stages.bayes.styles import load_styles
 from stages.common import paths
 from stages.common.errors import run

@@ -3,11 +3,11 @@
 import numpy as np
 
 from stages.bayes import avatar_metrics
-from stages.bayes.avatar_plots import Row, sheet
 from stages.bayes.avatars import load_avatars
 from stages.bayes.drawing import DRAWN
-from stages.bayes.generators.registry import GENERATORS, fit, title
+from stages.bayes.generators.registry import GENERATORS, title
 from stages.bayes.params import DrawParams
+from stages.bayes.plots import Row, sheet
 from stages.bayes.samples import draw_samples
 from stages.bayes.styles import load_styles
 from stages.common import paths
@@ -29,7 +29,7 @@ def main() -> None:
     report = {avatar_metrics.SOURCE: avatar_metrics.measure_source(training, holdout)}
     rows = [Row("avatars to learn from", training.avatars[:SHOWN])]
     for name in params.avatars.generators:
-        generator = fit(name, training, model, smoothing)
+        generator = GENERATORS[name].fit(training, model, smoothing)
         sample = draw_samples(generator, seeds)
         report[name] = avatar_metrics.measure_sample(sample, training.avatars)
         report[name] |= avatar_metrics.measure_holdout(

@@ -15,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from stages.bayes.avatars import load_avatars
-from stages.bayes.generators.registry import GENERATORS, fit
+from stages.bayes.generators.registry import GENERATORS
 from stages.bayes.generators.styled import Styled
 from stages.bayes.params import DrawParams
 from stages.bayes.samples import write_samples
@@ -43,27 +43,25 @@ def main() -> None:
     if arguments.n < 1 or arguments.seed < 0:
         parser.error("-n must be at least 1 and --seed at least 0")
     given = parse_pairs(arguments.style)
-    if given and arguments.generator != "style":
-        raise InputError(
-            f"{arguments.generator} knows no styles: add `--generator style` to ask for one"
-        )
+    name, number = arguments.generator, arguments.n
+    if given and name != "style":
+        raise InputError(f"{name} knows no styles: add `--generator style` to ask for one")
     model = load_styles(params.styles.smoothing)
     posterior(model, given)  # Refuses what there isn't before anything slow.
 
     start = perf_counter()
-    generator = fit(
-        arguments.generator, load_avatars(paths.AVATAR_PARTS[0]), model, params.avatars.smoothing
-    )
+    fit = GENERATORS[name].fit
+    generator = fit(load_avatars(paths.AVATAR_PARTS[0]), model, params.avatars.smoothing)
     sample = generator.sample
     if isinstance(generator, Styled):
         sample = partial(generator.sample, given=given)
     fitted = perf_counter()
-    seeds = tqdm(range(arguments.seed, arguments.seed + arguments.n), unit="avatar", disable=None)
+    seeds = tqdm(range(arguments.seed, arguments.seed + number), unit="avatar", disable=None)
     drawn = ((seed, sample(np.random.default_rng(seed))) for seed in seeds)
-    write_samples(arguments.out, arguments.generator, drawn, model)
+    write_samples(arguments.out, name, drawn, model)
     print(
-        f"{arguments.n} avatars in {arguments.out}: {fitted - start:.1f} s to fit, "
-        f"{(perf_counter() - fitted) / arguments.n * 1000:.0f} ms an avatar with its file"
+        f"{number} avatars in {arguments.out}: {fitted - start:.1f} s to fit, "
+        f"{(perf_counter() - fitted) / number * 1000:.0f} ms an avatar with its file"
     )
 
 

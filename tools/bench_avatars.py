@@ -5,16 +5,15 @@ milliseconds to draw one (median of 20), and the largest memory of the process, 
 """
 
 import argparse
-import resource
 from multiprocessing import get_context
 from pathlib import Path
+from resource import RUSAGE_SELF, getrusage
 from time import perf_counter
-from typing import NamedTuple
 
 import numpy as np
 
 from stages.bayes.avatars import AvatarSet, load_avatars, read_avatars
-from stages.bayes.generators.registry import GENERATORS, fit
+from stages.bayes.generators.registry import GENERATORS
 from stages.bayes.params import FitParams
 from stages.bayes.styles import load_styles
 from stages.common import paths
@@ -22,14 +21,6 @@ from stages.common.errors import run
 from stages.common.params import load_params
 
 DRAWN = 20
-
-
-class Timing(NamedTuple):
-    """Seconds to fit, milliseconds to draw an avatar, MB of memory."""
-
-    fit: float
-    sample: float
-    memory: float
 
 
 def main() -> None:
@@ -47,8 +38,7 @@ def main() -> None:
         if name == "style" and not training.styles:
             continue
         with get_context("spawn").Pool(1) as pool:
-            timing = pool.apply(measure, (name, source))
-        print(f"| `{name}` | {timing.fit:.2f} | {timing.sample:.1f} | {timing.memory:.0f} |")
+            print(pool.apply(measure, (name, source)))
 
 
 def read_training(source: Path | None) -> AvatarSet:
@@ -56,13 +46,13 @@ def read_training(source: Path | None) -> AvatarSet:
     return load_avatars(paths.AVATAR_PARTS[0]) if source is None else read_avatars(source)[0]
 
 
-def measure(name: str, source: Path | None) -> Timing:
-    """Return how long a generator takes to fit and draw, and its memory: for a fresh process."""
+def measure(name: str, source: Path | None) -> str:
+    """Return a generator's row of the table, measured: for a fresh process."""
     params = load_params(FitParams)
     model = load_styles(params.styles.smoothing)
     training = read_training(source)
     start = perf_counter()
-    generator = fit(name, training, model, params.avatars.smoothing)
+    generator = GENERATORS[name].fit(training, model, params.avatars.smoothing)
     to_fit = perf_counter() - start
     times = []
     for seed in range(DRAWN):
@@ -70,8 +60,8 @@ def measure(name: str, source: Path | None) -> Timing:
         start = perf_counter()
         generator.sample(rng)
         times.append(perf_counter() - start)
-    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return Timing(to_fit, float(np.median(times)) * 1000, kilobytes / 1024)
+    to_draw, memory = np.median(times) * 1000, getrusage(RUSAGE_SELF).ru_maxrss / 1024
+    return f"| `{name}` | {to_fit:.2f} | {to_draw:.1f} | {memory:.0f} |"
 
 
 if __name__ == "__main__":

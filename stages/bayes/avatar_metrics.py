@@ -1,16 +1,15 @@
-"""What a generator of avatars is like, in numbers."""
+"""What a generator of avatars is like, and how its avatars resemble known ones, in numbers."""
 
 import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from stages.bayes import resemblance
-from stages.bayes.avatars import Avatars, AvatarSet
+from stages.bayes.avatars import Avatars, AvatarSet, Symbol, as_symbols
 from stages.bayes.drawing import draw_avatar
 from stages.bayes.generators.base import Drawn, Generator, bits_per_dimension, smoothing_mass
 from stages.bayes.styles import StyleModel
-from stages.common.types import Better
+from stages.common.types import Better, FloatArray
 
 Metrics = dict[str, float]
 
@@ -20,14 +19,11 @@ BETTER: Better = {"held_out_bits": "lower", "fidelity": "higher"}
 
 def measure_source(training: AvatarSet, holdout: AvatarSet) -> Metrics:
     """Return how many avatars there are, how different, and how many held-out ones are copies."""
-    metrics: Metrics = {
-        "train": len(training.avatars),
-        "holdout": len(holdout.avatars),
-        "diversity": resemblance.diversity(training.avatars),
-    }
+    numbers = {"train": len(training.avatars), "holdout": len(holdout.avatars)}
+    metrics: Metrics = {**numbers, "diversity": diversity(training.avatars)}
     if len(holdout.avatars):
-        distances = resemblance.distances(holdout.avatars, training.avatars)
-        metrics["holdout_copies"] = resemblance.copy_rate(distances)
+        to_training = distances(holdout.avatars, training.avatars)
+        metrics["holdout_copies"] = copy_rate(to_training)
     return metrics
 
 
@@ -39,24 +35,20 @@ def measure_sample(sample: Sequence[Drawn], training: Avatars) -> Metrics:
     training avatar.
     """
     avatars = np.stack([one.avatar for one in sample])
-    to_training = resemblance.distances(avatars, training)
+    to_training = distances(avatars, training)
     log_probability = float(np.mean([one.log_probability for one in sample]))
     return {
         "log_probability": log_probability,
         "bits_per_dimension": bits_per_dimension(log_probability, avatars[0].size),
-        "copy_rate": resemblance.copy_rate(to_training),
+        "copy_rate": copy_rate(to_training),
         "nearest_distance": float(to_training.min(axis=1).mean()),
-        "diversity": resemblance.diversity(avatars),
-        "unseen_colours": resemblance.unseen_colours(avatars, training),
+        "diversity": diversity(avatars),
+        "unseen_colours": unseen_colours(avatars, training),
     }
 
 
 def measure_holdout(
-    generator: Generator,
-    training: Avatars,
-    holdout: Avatars,
-    smoothing: float,
-    symbol: type[np.unsignedinteger],
+    generator: Generator, training: Avatars, holdout: Avatars, smoothing: float, symbol: Symbol
 ) -> Metrics:
     """Return how well a generator predicts held-out avatars; nothing where there are none.
 
@@ -70,7 +62,7 @@ def measure_holdout(
     bits = bits_per_dimension(logs, holdout[0].size)
     metrics = {
         HELD_OUT_BITS: float(bits.mean()),
-        "unseen_share": resemblance.unseen_share(holdout, training, symbol),
+        "unseen_share": unseen_share(holdout, training, symbol),
     }
     if len(holdout) > 1:
         metrics[f"{HELD_OUT_BITS}_error"] = float(bits.std(ddof=1)) / math.sqrt(len(holdout))
@@ -83,11 +75,11 @@ def measure_fidelity(sample: Sequence[Drawn], model: StyleModel) -> Metrics:
     Nothing for avatars that were drawn for no style.
     """
     shares = []
-    for one in sample:
-        if one.style is None:
+    for avatar, _, style in sample:
+        if style is None:
             return {}
-        truth = draw_avatar(dict(zip(model.values, one.style, strict=True)))
-        shares.append((truth == one.avatar).all(axis=-1).mean())
+        truth = draw_avatar(dict(zip(model.values, style, strict=True)))
+        shares.append((truth == avatar).all(axis=-1).mean())
     return {FIDELITY: float(np.mean(shares))}
 
 
@@ -103,3 +95,36 @@ def choose_metrics(report: Mapping[str, Metrics]) -> dict[str, Metrics]:
         if FIDELITY in metrics:
             chosen[name]["fidelity"] = round(metrics[FIDELITY], 4)
     return chosen
+
+
+def distances(avatars: Avatars, others: Avatars) -> FloatArray:
+    """Return the share of pixels that differ, of each avatar from each other one, `[N, M]`.
+
+    avatars: `[N, H, W, 4]`; others: `[M, H, W, 4]`.
+    """
+    left, right = as_symbols(avatars, np.uint32), as_symbols(others, np.uint32)
+    return np.stack([(right != row).mean(axis=1) for row in left])
+
+
+def copy_rate(to_training: FloatArray) -> float:
+    """Return the share of avatars that equal a training avatar, from distances `[N, K]`."""
+    return float((to_training.min(axis=1) == 0).mean())
+
+
+def diversity(avatars: Avatars) -> float:
+    """Return the mean distance of two different avatars of a sample `[N, H, W, 4]`."""
+    between = distances(avatars, avatars)
+    return float(between.sum() / (len(avatars) * (len(avatars) - 1)))
+
+
+def unseen_colours(avatars: Avatars, training: Avatars) -> float:
+    """Return the share of pixels with a colour that no training avatar has anywhere."""
+    known = np.unique(as_symbols(training, np.uint32))
+    rows = as_symbols(avatars, np.uint32)
+    return float(np.mean([np.isin(row, known, invert=True).mean() for row in rows]))
+
+
+def unseen_share(avatars: Avatars, training: Avatars, symbol: Symbol) -> float:
+    """Return the share of symbols (see `as_symbols`) that no training avatar has there."""
+    rows, shown = as_symbols(avatars, symbol), as_symbols(training, symbol)
+    return float(np.mean([(shown != row).all(axis=0).mean() for row in rows]))

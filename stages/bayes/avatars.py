@@ -4,7 +4,9 @@ import csv
 import io
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import compress
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -15,11 +17,12 @@ from PIL import Image
 from stages.bayes.styles import Style
 from stages.common.errors import InputError
 from stages.common.files import read_arrays, write_arrays
-from stages.common.sources import UNREADABLE, Reader, files_of_folder, files_of_zip, is_junk
+from stages.common.sources import UNREADABLE, files_of_folder, files_of_zip, is_junk
 
 Avatar = NDArray[np.uint8]
 Avatars = NDArray[np.uint8]
 Symbols = NDArray[np.unsignedinteger]
+Symbol = type[np.unsignedinteger]
 
 HELD_OUT, STYLES, NAME = "holdout", "styles.csv", "name"
 LARGEST_SIDE = 2048
@@ -39,7 +42,7 @@ class AvatarSet(NamedTuple):
     styles: tuple[Style, ...] = ()
 
 
-def as_symbols(avatars: Avatars, symbol: type[np.unsignedinteger]) -> Symbols:
+def as_symbols(avatars: Avatars, symbol: Symbol) -> Symbols:
     """Return avatars `[N, H, W, 4]` as rows of symbols `[N, P]`.
 
     A symbol is a channel's value (uint8) or a whole pixel (uint32).
@@ -106,11 +109,7 @@ def read_avatars(source: Path) -> tuple[AvatarSet, AvatarSet]:
     attributes, styles = _styles(table, [name.name for name in names], source)
     pixels = np.stack(avatars)
     train, holdout = (
-        AvatarSet(
-            pixels[chosen],
-            attributes,
-            tuple(style for style, take in zip(styles, chosen, strict=bool(styles)) if take),
-        )
+        AvatarSet(pixels[chosen], attributes, tuple(compress(styles, chosen)))
         for chosen in (~held_out, held_out)
     )
     return train, holdout
@@ -119,23 +118,21 @@ def read_avatars(source: Path) -> tuple[AvatarSet, AvatarSet]:
 def _files(source: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
     """Yield every PNG and the table of styles of a folder or zip, in the order of their names."""
     try:
-        if source.is_dir():
-            yield from _wanted(files_of_folder(source))
-        else:
-            with zipfile.ZipFile(source) as archive:
-                yield from _wanted(files_of_zip(archive))
+        with ExitStack() as opened:
+            if source.is_dir():
+                files = files_of_folder(source)
+            else:
+                files = files_of_zip(opened.enter_context(zipfile.ZipFile(source)))
+            for path in sorted(files):
+                name = PurePosixPath(path)
+                wanted = name.suffix.lower() == ".png" or name.name == STYLES
+                if wanted and not is_junk(path):
+                    yield name, files[path]()
     except (*UNREADABLE, InputError) as error:
         raise InputError(
             f"avatars.source: {source} can't be read ({error}): "
             "give `drawn`, or a folder or zip of PNG files"
         ) from None
-
-
-def _wanted(files: Mapping[str, Reader]) -> Iterator[tuple[PurePosixPath, bytes]]:
-    for path in sorted(files):
-        name = PurePosixPath(path)
-        if not is_junk(path) and (name.suffix.lower() == ".png" or name.name == STYLES):
-            yield name, files[path]()
 
 
 def _decode(content: bytes, where: str) -> Avatar:

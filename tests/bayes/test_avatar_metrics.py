@@ -3,14 +3,18 @@
 import numpy as np
 import pytest
 
-from stages.bayes import resemblance
 from stages.bayes.avatar_metrics import (
     Metrics,
     choose_metrics,
+    copy_rate,
+    distances,
+    diversity,
     measure_fidelity,
     measure_holdout,
     measure_sample,
     measure_source,
+    unseen_colours,
+    unseen_share,
 )
 from stages.bayes.avatars import AvatarSet
 from stages.bayes.drawing import OPTIONS, draw_avatar
@@ -22,14 +26,14 @@ from tests.avatar_files import paint_rows
 
 def test_resemblance_counts_pixels() -> None:
     drawn, training = paint_rows("rgb", "rgb", "ggg"), paint_rows("rgb", "bbb")
-    to_training = resemblance.distances(drawn, training)
+    to_training = distances(drawn, training)
     assert to_training == pytest.approx(np.array([[0, 2 / 3], [0, 2 / 3], [2 / 3, 1]]))
-    assert resemblance.copy_rate(to_training) == pytest.approx(2 / 3)
-    assert resemblance.diversity(drawn) == pytest.approx((0 + 2 / 3 + 2 / 3) / 3)
-    assert resemblance.unseen_colours(paint_rows("rgw", "www"), training) == pytest.approx(4 / 6)
-    assert resemblance.unseen_share(paint_rows("rbg"), training, np.uint32) == pytest.approx(1 / 3)
+    assert copy_rate(to_training) == pytest.approx(2 / 3)
+    assert diversity(drawn) == pytest.approx((0 + 2 / 3 + 2 / 3) / 3)
+    assert unseen_colours(paint_rows("rgw", "www"), training) == pytest.approx(4 / 6)
+    assert unseen_share(paint_rows("rbg"), training, np.uint32) == pytest.approx(1 / 3)
     # Of the last pixel, green among blue ones, red and alpha were seen.
-    assert resemblance.unseen_share(paint_rows("rbg"), training, np.uint8) == pytest.approx(2 / 12)
+    assert unseen_share(paint_rows("rbg"), training, np.uint8) == pytest.approx(2 / 12)
 
 
 def test_held_out_bits_are_told_with_the_standard_error_of_their_mean() -> None:

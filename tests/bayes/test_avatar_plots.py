@@ -8,10 +8,16 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from stages.bayes.avatar_plots import Row, save_calibration, save_posterior, sheet
 from stages.bayes.calibration import calibrate
+from stages.bayes.plots import (
+    COLOURS,
+    Row,
+    save_calibration,
+    save_frequencies,
+    save_posterior,
+    sheet,
+)
 from stages.bayes.styles import draw_frequencies, joint
-from stages.bayes.styles_plots import COLOURS, save_frequencies
 from stages.common.pictures import SKY, VERMILION
 from tests.avatar_files import COUNTS, fit_model
 from tests.pictures import assert_draws_the_same_bytes

@@ -10,7 +10,7 @@ from PIL import Image
 
 from stages.bayes.avatars import AvatarSet
 from stages.bayes.generators.base import Drawn, draw_index
-from stages.bayes.generators.registry import GENERATORS, fit
+from stages.bayes.generators.registry import GENERATORS
 from stages.bayes.samples import draw_samples, write_samples
 from tests.avatar_files import dress_avatars, fit_model, paint_rows
 
@@ -27,7 +27,7 @@ def test_a_chance_falls_on_an_index_by_its_weight(chance: float, index: int) -> 
 
 
 def test_samples_are_those_of_their_seeds() -> None:
-    generator = fit("pixel", AvatarSet(paint_rows("rgb", "bgr", "wws")), MODEL, 0.1)
+    generator = GENERATORS["pixel"].fit(AvatarSet(paint_rows("rgb", "bgr", "wws")), MODEL, 0.1)
     first = draw_samples(generator, range(4, 8))
     again = draw_samples(generator, [7, 5])
     assert [one.avatar.tolist() for one in again] == [first[i].avatar.tolist() for i in (3, 1)]
@@ -63,7 +63,7 @@ def test_a_sample_of_a_style_has_it_in_its_row(tmp_path: Path) -> None:
 def test_every_generator_can_be_fitted_and_drawn_from() -> None:
     training = dress_avatars(8, 0)
     for name, kind in GENERATORS.items():
-        (one,) = draw_samples(fit(name, training, MODEL, 0.1), [0])
+        (one,) = draw_samples(kind.fit(training, MODEL, 0.1), [0])
         assert one.avatar.shape == training.avatars.shape[1:]
         assert (one.style is None) == (name != "style")
         assert kind.symbol == (np.uint8 if name in ("mle", "poly") else np.uint32)

@@ -7,7 +7,7 @@ import pytest
 
 from stages.bayes.avatars import as_symbols
 from stages.bayes.generators.base import smoothing_mass
-from stages.bayes.generators.groups import collapse, log_emission, paint, sizes
+from stages.bayes.generators.groups import collapse, log_emission, paint
 from stages.bayes.generators.palette import probability
 from stages.bayes.generators.positions import Poly
 from stages.bayes.generators.tree import ROOT, Tree, predictive_gains, spanning_tree
@@ -25,7 +25,7 @@ def tree() -> Tree:
 def test_pixels_that_split_avatars_alike_are_one_group() -> None:
     groups = collapse(FIVE)
     assert groups.exemplars.tolist() == [[0, 0, 2, 2, 2], [0, 0, 0, 3, 3], [0, 1, 0, 1, 0]]
-    assert sizes(groups).tolist() == [2, 1, 1]
+    assert groups.starts.tolist() == [0, 2, 3]
 
 
 def test_a_group_is_painted_as_in_its_exemplar() -> None:

@@ -55,16 +55,12 @@ def collapse(avatars: Avatars) -> Groups:
     )
 
 
-def sizes(groups: Groups) -> Indices:
-    """Return the number of pixels of each group, `[G]`."""
-    return np.diff(groups.starts, append=len(groups.pixels))
-
-
 def paint(groups: Groups, exemplars: Exemplars) -> Avatar:
     """Return the avatar `[H, W, 4]` in which each group looks as in its exemplar, `[G]`."""
-    shown = groups.colours[np.repeat(exemplars, sizes(groups)), np.arange(len(groups.pixels))]
-    avatar = np.empty_like(shown)
-    avatar[groups.pixels] = shown
+    number = len(groups.pixels)
+    sizes = np.diff(groups.starts, append=number)
+    avatar = np.empty(number, dtype=np.uint32)
+    avatar[groups.pixels] = groups.colours[np.repeat(exemplars, sizes), np.arange(number)]
     return as_avatar(avatar, *groups.size)
 
 
@@ -78,5 +74,4 @@ def log_emission(groups: Groups, avatar: Avatar, mass: float) -> FloatArray:
     with np.errstate(divide="ignore"):
         same, other = np.log1p(any_colour - mass), np.log(any_colour)
     pixels = np.where(groups.colours == colours, same, other)
-    sums: FloatArray = np.add.reduceat(pixels, groups.starts, axis=1).T
-    return sums
+    return np.asarray(np.add.reduceat(pixels, groups.starts, axis=1).T)

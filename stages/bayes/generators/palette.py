@@ -6,10 +6,9 @@ What a smoothed model falls back to where a symbol was never seen at its positio
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stages.bayes.avatars import Symbols
-from stages.common.types import FloatArray, Indices
+from stages.common.types import FloatArray
 
 
 class Palette(NamedTuple):
@@ -40,17 +39,6 @@ def count_symbols(symbols: Symbols) -> Palette:
 
 def probability(palette: Palette, symbols: Symbols) -> FloatArray:
     """Return each symbol's probability, in the shape of the symbols."""
-    indices = _indices(palette, symbols)
-    return np.where(
-        palette.symbols[indices] == symbols, palette.probabilities[indices], palette.other
-    )
-
-
-def is_new(palette: Palette, symbols: Symbols) -> NDArray[np.bool_]:
-    """Return marks on symbols that were never seen, in the shape of the symbols."""
-    new: NDArray[np.bool_] = palette.symbols[_indices(palette, symbols)] != symbols
-    return new
-
-
-def _indices(palette: Palette, symbols: Symbols) -> Indices:
-    return np.minimum(np.searchsorted(palette.symbols, symbols), len(palette.symbols) - 1)
+    nearest = np.searchsorted(palette.symbols, symbols).clip(max=len(palette.symbols) - 1)
+    known = palette.symbols[nearest] == symbols
+    return np.where(known, palette.probabilities[nearest], palette.other)

@@ -7,7 +7,7 @@ the symbols of the positions where training avatars differ, and no table beside 
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.bayes.avatars import Avatar, Avatars, Symbols, as_avatar, as_symbols
+from stages.bayes.avatars import Avatar, Avatars, Symbol, Symbols, as_avatar, as_symbols
 from stages.bayes.generators.base import Drawn
 from stages.bayes.generators.palette import count_symbols, probability
 from stages.common.types import FloatArray
@@ -20,7 +20,7 @@ class Positions:
     which avatars differ and for which `shown` `[K, M]` holds their symbols.
     """
 
-    def __init__(self, avatars: Avatars, symbol: type[np.unsignedinteger]) -> None:
+    def __init__(self, avatars: Avatars, symbol: Symbol) -> None:
         """Take what avatars `[K, H, W, 4]` show, by channel (uint8) or pixel (uint32)."""
         symbols = as_symbols(avatars, symbol)
         self.size = avatars.shape[1], avatars.shape[2]
@@ -60,7 +60,7 @@ class Poly(Positions):
     `[K, M]`.
     """
 
-    def __init__(self, avatars: Avatars, symbol: type[np.unsignedinteger]) -> None:
+    def __init__(self, avatars: Avatars, symbol: Symbol) -> None:
         """Take what avatars `[K, H, W, 4]` show, by channel (uint8) or pixel (uint32)."""
         super().__init__(avatars, symbol)
         self.counts = np.zeros(self.shown.shape, dtype=np.uint16)
@@ -88,7 +88,7 @@ class Mle(Positions):
     where those of each position begin, `numbers` how many they are, `[M]` both.
     """
 
-    def __init__(self, avatars: Avatars, symbol: type[np.unsignedinteger]) -> None:
+    def __init__(self, avatars: Avatars, symbol: Symbol) -> None:
         """Take what avatars `[K, H, W, 4]` show, by channel (uint8) or pixel (uint32)."""
         super().__init__(avatars, symbol)
         ordered = np.sort(self.shown, axis=0).T

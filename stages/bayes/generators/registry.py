@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stages.bayes.avatars import AvatarSet
+from stages.bayes.avatars import AvatarSet, Symbol
 from stages.bayes.generators.base import Generator
 from stages.bayes.generators.positions import Mle, Poly
 from stages.bayes.generators.styled import Styled
@@ -16,11 +16,12 @@ from stages.bayes.styles import StyleModel
 class Kind(NamedTuple):
     """What a generator does, the symbols that it draws, and how it is fitted.
 
-    fit: of avatars to learn from, the distribution of styles and the smoothing.
+    fit: of avatars to learn from, the distribution of styles and the smoothing. Raises InputError
+    for `style` where the avatars have no styles, or others than the model.
     """
 
     description: str
-    symbol: type[np.unsignedinteger]
+    symbol: Symbol
     fit: Callable[[AvatarSet, StyleModel, float], Generator]
 
 
@@ -49,14 +50,6 @@ GENERATORS = {
         "pixels that always change together as one, each given a style", np.uint32, Styled.fit
     ),
 }
-
-
-def fit(name: str, training: AvatarSet, model: StyleModel, smoothing: float) -> Generator:
-    """Return a generator fitted to avatars; `style` needs their styles and those of the model.
-
-    Raises InputError for `style` where the avatars have no styles, or others than the model.
-    """
-    return GENERATORS[name].fit(training, model, smoothing)
 
 
 def title(name: str) -> str:

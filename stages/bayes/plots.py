@@ -1,22 +1,26 @@
-"""Pictures of avatars and of what is said about them."""
+"""Pictures of avatars, of their styles, and of what is said about them."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from stages.bayes.avatars import Avatar, Avatars
 from stages.bayes.calibration import Calibration
-from stages.common.pictures import BLUE, DPI, INK, ORANGE, SKY, VERMILION, save_figure
+from stages.bayes.styles import Counts, StyleModel, marginal
+from stages.common.pictures import BLUE, DPI, GREEN, INK, ORANGE, SKY, VERMILION, save_figure
 
 # Light enough to look white, dark enough to show white clothes.
 BACKGROUND = "#dcdcdc"
 GAP, TITLE_HEIGHT, CAPTION_HEIGHT = 8, 30, 24
 TITLE_SIZE, CAPTION_SIZE = 18, 15
 WIDEST = 264
+COLOURS = {"seen": BLUE, "fitted": ORANGE, "drawn": GREEN}
 
 
 class Row(NamedTuple):
@@ -39,22 +43,20 @@ def sheet(rows: Sequence[Row]) -> Image.Image:
     """Return a picture of rows of avatars, one below the other."""
     tiles = [[lay_on_background(avatar) for avatar in row.avatars] for row in rows]
     width, height = tiles[0][0].size
-    heights = [
-        TITLE_HEIGHT + height + GAP + (CAPTION_HEIGHT if row.captions else 0) for row in rows
-    ]
-    columns = max(len(row) for row in tiles)
-    picture = Image.new("RGB", (columns * (width + GAP) + GAP, sum(heights) + GAP), BACKGROUND)
+    columns, captioned = max(map(len, tiles)), sum(bool(row.captions) for row in rows)
+    total = len(rows) * (TITLE_HEIGHT + height + GAP) + captioned * CAPTION_HEIGHT + GAP
+    picture = Image.new("RGB", (columns * (width + GAP) + GAP, total), BACKGROUND)
     draw = ImageDraw.Draw(picture)
     title_font, font = (ImageFont.load_default(size) for size in (TITLE_SIZE, CAPTION_SIZE))
     top = 0
-    for (title, _, captions), row, row_height in zip(rows, tiles, heights, strict=True):
+    for (title, _, captions), row in zip(rows, tiles, strict=True):
         draw.text((GAP, top + GAP), title, INK, title_font)
         for column, tile in enumerate(row):
             left = GAP + column * (width + GAP)
             picture.paste(tile, (left, top + TITLE_HEIGHT))
             if captions:
                 draw.text((left, top + TITLE_HEIGHT + height), captions[column], INK, font)
-        top += row_height
+        top += TITLE_HEIGHT + height + GAP + (CAPTION_HEIGHT if captions else 0)
     return picture
 
 
@@ -76,14 +78,10 @@ def save_posterior(
     axes.axis("off")
     panels = right.subplots(len(marginals), sharex=True, height_ratios=heights, squeeze=False)
     for axes, (attribute, values) in zip(panels[:, 0], marginals.items(), strict=True):
-        rows = np.arange(len(values))
         colours = [VERMILION if value == truth[attribute] else SKY for value in values]
-        axes.barh(rows, list(values.values()), 0.7, color=colours)
-        axes.set_yticks(rows, list(values))
-        axes.invert_yaxis()
-        axes.set_title(attribute, loc="left", fontsize="medium")
+        axes.barh(np.arange(len(values)), list(values.values()), 0.7, color=colours)
+        _label(axes, attribute, list(values))
         axes.set_xlim(0, 1)
-        axes.grid(axis="x", alpha=0.3)
     panels[-1, 0].set_xlabel("P(value | avatar); the true value in vermilion")
     save_figure(figure, path)
 
@@ -93,18 +91,11 @@ def save_calibration(curves: Mapping[str, Calibration], path: Path) -> None:
     figure = Figure(figsize=(7, 5), dpi=DPI, layout="constrained")
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle=":", label="as sure as right")
-    for colour, marker, (name, curve) in zip(
-        (BLUE, ORANGE), ("o", "s"), curves.items(), strict=True
-    ):
-        filled = curve.number > 0
-        axes.plot(
-            curve.confidence[filled],
-            curve.accuracy[filled],
-            color=colour,
-            marker=marker,
-            label=f"{name}, calibration error {curve.error:.3f}",
-        )
-        for x, y, number in zip(*(column[filled] for column in curve[:3]), strict=True):
+    for colour, marker, (name, curve) in zip((BLUE, ORANGE), "os", curves.items(), strict=True):
+        confidence, accuracy, numbers = (column[curve.number > 0] for column in curve[:3])
+        label = f"{name}, calibration error {curve.error:.3f}"
+        axes.plot(confidence, accuracy, color=colour, marker=marker, label=label)
+        for x, y, number in zip(confidence, accuracy, numbers, strict=True):
             axes.annotate(
                 f"n={number}", (x, y), (4, 5), textcoords="offset points", color=colour, fontsize=8
             )
@@ -112,8 +103,44 @@ def save_calibration(curves: Mapping[str, Calibration], path: Path) -> None:
         xlabel="confidence: probability of the most probable style",
         ylabel="share of predictions that are right",
         title="Held-out avatars: how sure and how often right",
+        xlim=(0, 1.08),
+        ylim=(-0.05, 1.1),
     )
-    axes.set(xlim=(0, 1.08), ylim=(-0.05, 1.1))
     figure.legend(loc="outside lower center", ncols=3, fontsize="small")
     axes.grid(alpha=0.3)
     save_figure(figure, path)
+
+
+def save_frequencies(
+    counts: Counts, model: StyleModel, drawn: NDArray[np.int64], path: Path
+) -> None:
+    """Draw each value's share of what was seen, its fitted probability and its share of a sample.
+
+    drawn: how often each style was drawn, an axis an attribute.
+    """
+    heights = [len(values) for values in counts.values()]
+    figure = Figure(figsize=(8, 1.2 + 0.38 * sum(heights)), dpi=DPI, layout="constrained")
+    panels = figure.subplots(len(counts), sharex=True, height_ratios=heights, squeeze=False)[:, 0]
+    for axes, (attribute, values) in zip(panels, counts.items(), strict=True):
+        seen = np.array(list(values.values()))
+        shares = {
+            "seen": seen / max(1, seen.sum()),
+            "fitted": model.probabilities[attribute],
+            "drawn": list(marginal(model, drawn / drawn.sum(), attribute).values()),
+        }
+        rows = np.arange(len(values))
+        for index, (name, share) in enumerate(shares.items()):
+            axes.barh(rows + (index - 1) * 0.27, share, 0.25, color=COLOURS[name], label=name)
+        _label(axes, attribute, list(values))
+    panels[0].legend(loc="lower right", ncols=3)
+    panels[-1].set_xlabel("share, or probability")
+    figure.suptitle(f"Values of styles: seen, fitted, and of {drawn.sum():,} drawn styles")
+    save_figure(figure, path)
+
+
+def _label(axes: Axes, attribute: str, values: Sequence[str]) -> None:
+    """Name an attribute and its values, from above, in a panel of bars."""
+    axes.set_yticks(np.arange(len(values)), values)
+    axes.invert_yaxis()
+    axes.set_title(attribute, loc="left", fontsize="medium")
+    axes.grid(axis="x", alpha=0.3)
