@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from stages.bayes.params import DrawStyleParams
-from stages.bayes.styles import describe, draw_styles, load_styles, marginal, posterior
+from stages.bayes.styles import describe, draw_styles, load_styles, marginals, posterior
 from stages.common.errors import InputError, run
 from stages.common.params import load_params
 
@@ -34,9 +34,8 @@ def main() -> None:
     model = load_styles(params.styles.smoothing)
     given = parse_pairs(arguments.given)
     if arguments.marginals:
-        table = posterior(model, given)
-        for attribute in model.values:
-            for value, probability in marginal(model, table, attribute).items():
+        for attribute, values in marginals(model, posterior(model, given)).items():
+            for value, probability in values.items():
                 print(f"{attribute}: {value} {probability:.6f}")
         return
     drawn = draw_styles(model, np.random.default_rng(arguments.seed), given)

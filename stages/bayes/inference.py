@@ -8,7 +8,7 @@ judged by all others.
 """
 
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from scipy.special import log_softmax, logsumexp
@@ -18,7 +18,7 @@ from stages.bayes.calibration import Calibration, judge
 from stages.bayes.generators.base import smoothing_mass
 from stages.bayes.generators.groups import Groups, log_emission
 from stages.bayes.generators.styled import Codes, Styled, all_codes, log_likelihoods
-from stages.bayes.styles import StyleModel, Table, joint, marginal
+from stages.bayes.styles import StyleModel, Table, joint
 from stages.common.errors import InputError
 from stages.common.types import Better, FloatArray, Indices
 
@@ -26,20 +26,13 @@ from stages.common.types import Better, FloatArray, Indices
 WEIGHTS = np.geomspace(0.01, 1, 41)
 BETTER: Better = {"accuracy": "higher"}
 
-
-class Inference(NamedTuple):
-    """ln P(style | avatar) of N avatars for all S styles, `[N, S]`.
-
-    weight: that of the evidence in `weighed`; in `unweighed` it is 1.
-    """
-
-    weight: float
-    weighed: FloatArray
-    unweighed: FloatArray
+# ln P(style | avatar) of N avatars for all S styles, `[N, S]`: `weighed` by the weight of the
+# evidence, and `unweighed`, where it is 1.
+Inferred = dict[str, FloatArray]
 
 
-def infer_styles(styled: Styled, training: Avatars, avatars: Avatars) -> Inference:
-    """Return how probable each style is for each of the avatars `[N, H, W, 4]`.
+def infer_styles(styled: Styled, training: Avatars, avatars: Avatars) -> tuple[float, Inferred]:
+    """Return the weight of the evidence, and ln P(style | avatar) of avatars `[N, H, W, 4]`.
 
     training: what `styled` was fitted to, by which the weight of the evidence is chosen. Raises
     InputError where there are no avatars to infer styles of.
@@ -47,23 +40,24 @@ def infer_styles(styled: Styled, training: Avatars, avatars: Avatars) -> Inferen
     if not len(avatars):
         raise InputError("no avatars are held out, so there is nothing to infer styles of")
     prior = joint(styled.model)
-    known = indices_in_table(styled.codes, prior)
-    weight = best_weight(prior, log_evidence_from_others(styled, training), known)
+    truth = indices_in_table(styled.codes, prior)
+    weight = best_weight(prior, log_evidence_from_others(styled, training), truth)
     evidence = log_evidence(styled, avatars)
-    return Inference(weight, posterior(prior, evidence, weight), posterior(prior, evidence, 1))
+    weights = {"weighed": weight, "unweighed": 1}
+    return weight, {name: posterior(prior, evidence, one) for name, one in weights.items()}
 
 
 def judge_inference(
-    inference: Inference, model: StyleModel, codes: Codes
+    inferred: Inferred, model: StyleModel, codes: Codes
 ) -> tuple[dict[str, Any], dict[str, Calibration]]:
     """Return metrics of inferred styles by the true ones, `[N, A]`, and calibrations, by weighing.
 
     Metrics (see `judge`) are of whole styles and, under `attributes`, of each attribute.
     """
     truth = indices_in_table(codes, joint(model))
-    report: dict[str, Any] = {"weight_of_evidence": inference.weight}
+    report: dict[str, Any] = {}
     curves = {}
-    for name, logs in (("weighed", inference.weighed), ("unweighed", inference.unweighed)):
+    for name, logs in inferred.items():
         report[name], curves[name] = judge(logs, truth)
         report[name]["attributes"] = {
             attribute: judge(table, codes[:, axis])[0]
@@ -141,9 +135,3 @@ def log_marginals(model: StyleModel, logs: FloatArray) -> dict[str, FloatArray]:
         attribute: logsumexp(tables, axis=tuple(other for other in axes if other != axis))
         for axis, attribute in zip(axes, model.values, strict=True)
     }
-
-
-def marginals(model: StyleModel, logs: FloatArray) -> dict[str, dict[str, float]]:
-    """Return P(value | avatar) by attribute and value, from ln P of all styles, `[S]`."""
-    table = np.exp(logs).reshape([len(values) for values in model.values.values()])
-    return {attribute: marginal(model, table, attribute) for attribute in model.values}

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from stages.bayes.avatars import Avatar, Avatars
 from stages.bayes.calibration import Calibration
-from stages.bayes.styles import Counts, StyleModel, marginal
+from stages.bayes.styles import Counts, StyleModel, marginals
 from stages.common.pictures import BLUE, DPI, GREEN, INK, ORANGE, SKY, VERMILION, save_figure
 
 # Light enough to look white, dark enough to show white clothes.
@@ -62,22 +62,22 @@ def sheet(rows: Sequence[Row]) -> Image.Image:
 
 def save_posterior(
     avatar: Avatar,
-    marginals: Mapping[str, Mapping[str, float]],
+    probabilities: Mapping[str, Mapping[str, float]],
     truth: Mapping[str, str],
     path: Path,
 ) -> None:
     """Draw an avatar beside P(value | avatar) of each attribute, the true values marked.
 
-    marginals: probabilities by attribute and value; truth: the true value of each attribute.
+    probabilities: by attribute and value; truth: the true value of each attribute.
     """
-    heights = [len(values) for values in marginals.values()]
+    heights = [len(values) for values in probabilities.values()]
     figure = Figure(figsize=(10, 1.1 + 0.26 * sum(heights)), dpi=DPI, layout="constrained")
     left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=[2, 3])[0]
     axes = left.subplots()
     axes.imshow(np.asarray(lay_on_background(avatar)))
     axes.axis("off")
-    panels = right.subplots(len(marginals), sharex=True, height_ratios=heights, squeeze=False)
-    for axes, (attribute, values) in zip(panels[:, 0], marginals.items(), strict=True):
+    panels = right.subplots(len(heights), sharex=True, height_ratios=heights, squeeze=False)
+    for axes, (attribute, values) in zip(panels[:, 0], probabilities.items(), strict=True):
         colours = [VERMILION if value == truth[attribute] else SKY for value in values]
         axes.barh(np.arange(len(values)), list(values.values()), 0.7, color=colours)
         _label(axes, attribute, list(values))
@@ -121,12 +121,13 @@ def save_frequencies(
     heights = [len(values) for values in counts.values()]
     figure = Figure(figsize=(8, 1.2 + 0.38 * sum(heights)), dpi=DPI, layout="constrained")
     panels = figure.subplots(len(counts), sharex=True, height_ratios=heights, squeeze=False)[:, 0]
+    found = marginals(model, drawn / drawn.sum())
     for axes, (attribute, values) in zip(panels, counts.items(), strict=True):
         seen = np.array(list(values.values()))
         shares = {
             "seen": seen / max(1, seen.sum()),
             "fitted": model.probabilities[attribute],
-            "drawn": list(marginal(model, drawn / drawn.sum(), attribute).values()),
+            "drawn": list(found[attribute].values()),
         }
         rows = np.arange(len(values))
         for index, (name, share) in enumerate(shares.items()):

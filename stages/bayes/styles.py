@@ -132,11 +132,17 @@ def posterior(model: StyleModel, given: Mapping[str, str]) -> Table:
     return table
 
 
-def marginal(model: StyleModel, table: Table, attribute: str) -> dict[str, float]:
-    """Return P(value) of an attribute under a table over styles: the law of total probability."""
-    axis = _find("attribute", attribute, list(model.values))
-    others = tuple(other for other in range(table.ndim) if other != axis)
-    return dict(zip(model.values[attribute], table.sum(axis=others).tolist(), strict=True))
+def marginals(model: StyleModel, table: Table) -> dict[str, dict[str, float]]:
+    """Return P(value) by attribute and value, by the law of total probability.
+
+    table: P of every style, in the shape of `joint` or flattened.
+    """
+    table = table.reshape([len(values) for values in model.values.values()])
+    found = {}
+    for axis, (attribute, values) in enumerate(model.values.items()):
+        others = tuple(other for other in range(table.ndim) if other != axis)
+        found[attribute] = dict(zip(values, table.sum(axis=others).tolist(), strict=True))
+    return found
 
 
 def encode_style(model: StyleModel, style: Style) -> list[int]:

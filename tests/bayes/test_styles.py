@@ -21,7 +21,7 @@ from stages.bayes.styles import (
     fit_styles,
     joint,
     load_counts,
-    marginal,
+    marginals,
     posterior,
 )
 from stages.bayes.styles_metrics import agreement
@@ -95,8 +95,10 @@ def test_what_is_given_divides_by_its_probability_and_rules_the_rest_out() -> No
 def test_marginals_sum_the_other_attributes_out() -> None:
     # A table whose attributes depend on each other: marginals must not assume otherwise.
     table = np.array([[0.1, 0.2, 0.3], [0.4, 0, 0]])
-    assert marginal(toy(), table, "hat") == pytest.approx({"cap": 0.6, "none": 0.4})
-    assert marginal(toy(), table, "coat") == pytest.approx({"red": 0.5, "blue": 0.2, "grey": 0.3})
+    for shaped in (table, table.ravel()):
+        found = marginals(toy(), shaped)
+        assert found["hat"] == pytest.approx({"cap": 0.6, "none": 0.4})
+        assert found["coat"] == pytest.approx({"red": 0.5, "blue": 0.2, "grey": 0.3})
 
 
 def test_a_million_drawn_styles_agree_with_the_model() -> None:
