@@ -6,7 +6,7 @@ import pytest
 import stages  # noqa: F401
 
 # The modules that take longest, from the longest: beside them other processes run the short ones.
-LONGEST = ["test_rebuild.py", "test_faults.py", "test_sharing.py", "test_processors.py"]
+LONGEST = ["test_rebuild.py", "test_faults.py", "test_sharing.py", "test_development.py"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -220,7 +220,8 @@ def reviewed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def reports(reviewed: Path) -> tuple[str, str]:
-    in_clone(reviewed, "python", "-m", "tools.review", "main")
+    # The check passes, for the rate's photos say that chance alone may have moved it.
+    in_clone(reviewed, "python", "-m", "tools.review", "--check", "main")
     text, page = (reviewed / f"review/report.{kind}" for kind in ("md", "html"))
     return text.read_text(encoding="utf-8"), page.read_text(encoding="utf-8")
 
@@ -252,21 +253,16 @@ def test_the_reports_tell_what_changed_and_nothing_else(reports: tuple[str, str]
 
 @pytest.mark.slow
 def test_a_check_fails_where_a_metric_changed_beyond_chance(reviewed: Path) -> None:
-    def check() -> str:
-        command = [sys.executable, "-m", "tools.review", "--check", "main"]
-        done = subprocess.run(command, cwd=reviewed, capture_output=True, text=True, check=False)
-        return done.stderr if done.returncode else ""
-
-    assert not check()
     path = reviewed / "metrics/avatars.json"
     committed = path.read_text()
     metrics = json.loads(committed)
     metrics["tree"]["held_out_bits"] += 1
     path.write_text(json.dumps(metrics))
-    try:
-        assert "error: changed beyond chance: tree.held_out_bits" in check()
-    finally:
-        path.write_text(committed)
+    command = [sys.executable, "-m", "tools.review", "--check", "main"]
+    done = subprocess.run(command, cwd=reviewed, capture_output=True, text=True, check=False)
+    path.write_text(committed)
+    assert done.returncode == 1
+    assert "error: changed beyond chance: tree.held_out_bits" in done.stderr
 
 
 @pytest.mark.slow
