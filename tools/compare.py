@@ -114,7 +114,7 @@ def judge_detector(
     verdicts = f"{moved or 'none'} of {len(photos):,} test photos changed verdict"
     if beyond := " and ".join(sorted(outcomes & {"better", "worse"})):
         return beyond, f"got {beyond}: {told}; {verdicts}"
-    if outcomes or moved:
+    if moved:
         return "within chance", f"changed within chance: {told}; {verdicts}"
     return "unchanged", f"is unchanged: {told}; {verdicts}"
 

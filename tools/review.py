@@ -161,9 +161,8 @@ def changed_files(before: bytes, now: bytes) -> list[str]:
         stages = (yaml.safe_load(lock) or {}).get("stages", {}).values()
         outs = [out for stage in stages for out in stage.get("outs", [])]
         written.append({(out["path"], out["md5"]) for out in outs})
-    return sorted(
-        {path for path, _ in written[0] ^ written[1] if path.startswith(("data/", "mod"))}
-    )
+    changed = {path for path, _ in written[0] ^ written[1]}
+    return sorted(path for path in changed if path.startswith(("data/", "models/")))
 
 
 def networks_of() -> dict[str, set[str]]:
