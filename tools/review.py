@@ -110,7 +110,7 @@ def compare_with(base: str) -> Review:
     rates = json.loads((paths.METRICS / "detection.json").read_bytes())[IN_USE]
     outcome, sentence = compare.judge_detector(judged, photos, rates)
     moved = compare.pick_changed(photos).to_numpy().tolist()
-    chance = [one for one in judged if one.outcome in ("within chance", "not comparable")]
+    chance = [one for one in judged if one.outcome == "within chance"]
     return Review(
         base=base,
         outcome=outcome,

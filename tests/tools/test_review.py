@@ -252,17 +252,25 @@ def test_the_reports_tell_what_changed_and_nothing_else(reports: tuple[str, str]
 
 
 @pytest.mark.slow
-def test_a_check_fails_where_a_metric_changed_beyond_chance(reviewed: Path) -> None:
-    path = reviewed / "metrics/avatars.json"
-    committed = path.read_text()
-    metrics = json.loads(committed)
+def test_a_check_fails_where_a_metric_changed_beyond_chance_or_is_of_other_photos(
+    reviewed: Path,
+) -> None:
+    avatars, detection = (reviewed / f"metrics/{name}.json" for name in ("avatars", "detection"))
+    predictions = reviewed / "plots/detection/mnad/predictions.csv"
+    kept = {path: path.read_text() for path in (avatars, detection, predictions)}
+    metrics = json.loads(kept[avatars])
     metrics["tree"]["held_out_bits"] += 1
-    path.write_text(json.dumps(metrics))
+    avatars.write_text(json.dumps(metrics))
+    rates = json.loads(kept[detection])
+    rates["mnad"]["auroc"] = 0.5
+    detection.write_text(json.dumps(rates))
+    predictions.write_text(kept[predictions].replace(",normal,", ",spill,", 1))
     command = [sys.executable, "-m", "tools.review", "--check", "main"]
     done = subprocess.run(command, cwd=reviewed, capture_output=True, text=True, check=False)
-    path.write_text(committed)
+    for path, text in kept.items():
+        path.write_text(text)
     assert done.returncode == 1
-    assert "error: changed beyond chance: tree.held_out_bits" in done.stderr
+    assert "error: changed beyond chance: tree.held_out_bits, mnad.auroc" in done.stderr
 
 
 @pytest.mark.slow
