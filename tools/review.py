@@ -24,13 +24,16 @@ import numpy as np
 import pandas as pd
 import vl_convert
 import yaml
-from PIL import Image
+from PIL import Image, ImageOps
 
 from stages.common import paths
 from stages.common.errors import InputError, run
-from stages.common.files import read_arrays, read_yaml, write_text
+from stages.common.files import read_arrays, write_text
+from stages.common.params import load_params
+from stages.wells.detection import scores
 from stages.wells.detection.decision_map import lay_over, map_decision
 from stages.wells.detection.detector import FILE, IN_USE, load_artifact
+from stages.wells.detection.params import DetectionParams
 from tools import compare
 
 OUT, LOCK = Path("review"), Path("dvc.lock")
@@ -104,21 +107,20 @@ def compare_with(base: str) -> Review:
     verdicts = compare_verdicts(base)
     retrained = {key for key, networks in networks_of().items() if networks & set(files)}
     spread = json.loads(at_revision(base, paths.METRICS / "seeds.json") or b"{}")
-    changes = sorted(changes_of(metrics), key=lambda one: not one.name.startswith(IN_USE))
+    changes = sorted(changes_of(metrics), key=lambda one: not one.name.startswith(f"{IN_USE}."))
     judged = [compare.judge_metric(one, spread, verdicts, retrained) for one in changes]
     photos = verdicts.get(IN_USE, pd.DataFrame(columns=["predicted", "predicted_before"]))
     rates = json.loads((paths.METRICS / "detection.json").read_bytes())[IN_USE]
     outcome, sentence = compare.judge_detector(judged, photos, rates)
     moved = compare.pick_changed(photos).to_numpy().tolist()
-    chance = [one for one in judged if one.outcome == "within chance"]
     return Review(
         base=base,
         outcome=outcome,
         sentence=f"The detector in use {sentence}.",
         basis=RETRAINED if IN_USE in retrained else SAME_NETWORKS,
         params=changes_of(params),
-        beyond=[one for one in judged if one not in chance],
-        chance=chance,
+        beyond=[one for one in judged if one.outcome != "within chance"],
+        chance=[one for one in judged if one.outcome == "within chance"],
         moved=moved,
         thumbnails=draw_photos([name for name, *_ in moved[:PHOTOS]]),
         files=files,
@@ -167,12 +169,12 @@ def changed_files(before: bytes, now: bytes) -> list[str]:
 
 def networks_of() -> dict[str, set[str]]:
     """Return the paths of the networks that each detector needs, by its key in metrics."""
-    params = read_yaml(paths.PARAMS)
+    params = load_params(DetectionParams)
     found = {
-        name: {f"models/networks/{score.partition('.')[0]}" for score in detector["scores"]}
-        for name, detector in params["detectors"].items()
+        name: {(paths.NETWORKS / network).as_posix() for network in scores.networks_of(one.scores)}
+        for name, one in params.detectors.items()
     }
-    return {**found, IN_USE: found[params["detector"]]}
+    return {**found, IN_USE: found[params.detector]}
 
 
 def compare_verdicts(base: str) -> dict[str, pd.DataFrame]:
@@ -225,9 +227,8 @@ def draw_photos(names: list[str]) -> dict[str, str | None]:
     drawn = {}
     for name, *pair in zip(known[chosen].tolist(), images[chosen], heat, strict=True):
         picture = Image.fromarray(np.concatenate(pair, axis=2).transpose(1, 2, 0))
-        size = (picture.width * MAGNIFICATION, picture.height * MAGNIFICATION)
         buffer = io.BytesIO()
-        picture.resize(size, Image.Resampling.NEAREST).save(buffer, format="PNG")
+        ImageOps.scale(picture, MAGNIFICATION, Image.Resampling.NEAREST).save(buffer, format="PNG")
         drawn[name] = _address(buffer.getvalue())
     return drawn
 

@@ -12,8 +12,19 @@ from stages.common import paths
 from stages.common.errors import InputError
 from stages.common.files import read_yaml
 
-OF_WELLS = {"dataset", "images", "split", "train", "networks", "detector", "detectors", "latent"}
-SECTIONS = {"seed", "styles", "avatars"} | OF_WELLS
+SECTIONS = {
+    "seed",
+    "dataset",
+    "images",
+    "split",
+    "train",
+    "networks",
+    "detector",
+    "detectors",
+    "latent",
+    "styles",
+    "avatars",
+}
 
 
 def _number(value: object) -> object:

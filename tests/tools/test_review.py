@@ -171,6 +171,9 @@ def test_only_what_is_beyond_chance_is_unfolded_and_coloured() -> None:
     assert not re.search('class="(better|worse)"', as_html(quiet))
     assert as_html(loud).count("<details open>") == 2
     assert as_html(loud).count('class="worse"') == 2
+    # Another metric is beyond chance: the detector's photos stay folded.
+    other = loud._replace(outcome="within chance")
+    assert as_html(other).count("<details open>") == 1
 
 
 def test_names_cannot_break_out_of_the_page() -> None:

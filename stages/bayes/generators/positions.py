@@ -4,6 +4,8 @@ A position is a channel of a pixel, or a whole pixel; what it shows is a symbol.
 the symbols of the positions where training avatars differ, and no table beside them.
 """
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,7 +15,7 @@ from stages.bayes.generators.palette import count_symbols, probability
 from stages.common.types import FloatArray
 
 
-class Positions:
+class Positions(ABC):
     """What training avatars show at each position.
 
     template: an avatar's symbols `[P]`, right at all positions but the `varying` ones `[M]`, at
@@ -35,9 +37,9 @@ class Positions:
         avatar[self.varying] = symbols
         return as_avatar(avatar, *self.size)
 
+    @abstractmethod
     def probabilities(self, counts: NDArray[np.int64]) -> FloatArray:
         """Return P(symbol) by how many training avatars show it at its position, `[P]` both."""
-        raise NotImplementedError
 
     def log_probability(self, avatars: Avatars, mass: float = 0) -> FloatArray:
         """Return ln P of avatars `[N, H, W, 4]`, `[N]`, with that mass of the smoothing."""

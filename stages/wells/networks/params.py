@@ -14,6 +14,7 @@ class TrainParams(Section):
     learning_rate: Positive
 
 
+# A section for each network of the registry; a type checker, which can't see them, knows a section.
 if TYPE_CHECKING:
     NetworksParams = Section
 else:
