@@ -9,7 +9,7 @@ from stages.common.errors import run
 from stages.common.files import read_arrays, round_to, write_json
 from stages.common.params import Section, load_params
 from stages.wells.detection.detector import IN_USE, by_key, load_detectors, score_for
-from stages.wells.evaluation import report
+from stages.wells.evaluation import galleries, pictures, report
 from stages.wells.evaluation.metrics import ERROR_DIGITS, declare
 from stages.wells.networks import registry
 
@@ -30,12 +30,12 @@ def main() -> None:
     (spills,) = read_arrays(paths.WELLS / "spills.npz", "images")
 
     score = partial(score_for, detectors.values(), networks)
-    scored = report.Scored(score(wells.images), score(train, folds), score(spills))
-    kinds = report.tell_kinds(wells.images[wells.labels], train)
-    measured = {
-        key: report.measure_detector(detector, wells, scored.test, kinds)
-        for key, detector in detectors.items()
+    found, held_out, known = score(wells.images), score(train, folds), score(spills)
+    kinds = report.tell_kinds(wells.images, wells.labels, train)
+    judged = {
+        key: report.judge(detector, wells, found, kinds) for key, detector in detectors.items()
     }
+    measured = {key: report.measure_detector(one) for key, one in judged.items()}
     errors = {
         name: round_to(report.last_holdout_error(history), ERROR_DIGITS)
         for name, history in histories.items()
@@ -45,14 +45,21 @@ def main() -> None:
     write_json(paths.REPORTS / "detection.json", measured)
 
     report.write_losses(paths.PLOTS / "networks/loss.csv", histories)
-    report.write_roc(paths.PLOTS / "detection/roc.csv", detectors.values(), wells, scored.test)
-    for key, detector in detectors.items():
-        report.report_detector(paths.PLOTS / "detection" / key, detector, networks, wells, scored)
-    in_use = detectors[IN_USE]
-    scores = in_use.combine(scored.test)
-    for name in networks:
+    folder = paths.PLOTS / "detection"
+    report.write_roc(folder / "roc.csv", judged.values())
+    for key, one in judged.items():
+        report.write_predictions(folder / key / "predictions.csv", one)
+        placed = one.detector.combine(held_out), one.detector.combine(known)
+        pictures.draw_histogram(folder / key / "histogram.png", one, *placed)
+        pictures.draw_thresholds(folder / key / "thresholds.png", one, *placed)
+        galleries.draw_mistakes(folder / key / "mistakes.png", one, networks)
+    galleries.draw_overview(folder / "overview.png", judged[IN_USE])
+    galleries.draw_decided(folder / "decided.png", judged[IN_USE], networks)
+    pictures.draw_roc(folder / "roc.png", judged)
+    pictures.draw_views(folder / "views.png", judged)
+    for name, members in networks.items():
         path = paths.PLOTS / "networks" / f"{name}_reconstructions.png"
-        report.draw_reconstructions(path, name, in_use, networks, wells, scores)
+        galleries.draw_reconstructions(path, registry.name_of(name), members[0], judged[IN_USE])
 
 
 if __name__ == "__main__":

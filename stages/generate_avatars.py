@@ -5,18 +5,15 @@ The avatar number n is drawn with the seed of params.yaml + n.
 
 import argparse
 
-import numpy as np
-
 from stages.bayes.avatars import load_avatars
-from stages.bayes.generators.registry import GENERATORS, title
+from stages.bayes.gallery import save_published
+from stages.bayes.generators.registry import GENERATORS
 from stages.bayes.params import DrawParams
-from stages.bayes.plots import Row, sheet
 from stages.bayes.samples import draw_samples, write_samples
 from stages.bayes.styles import load_styles
 from stages.common import paths
 from stages.common.errors import run
 from stages.common.params import load_params
-from stages.common.pictures import save_picture
 
 PUBLISHED = 5
 
@@ -33,11 +30,7 @@ def main() -> None:
     seeds = range(params.seed, params.seed + PUBLISHED)
     drawn = draw_samples(generator, seeds)
     write_samples(paths.GENERATED / "avatars" / name, name, zip(seeds, drawn, strict=True), model)
-
-    avatars = np.stack([one.avatar for one in drawn])
-    captions = [f"ln P = {one.log_probability:,.1f}" for one in drawn]
-    picture = sheet([Row(title(name), avatars, captions)])
-    save_picture(picture, paths.PLOTS / "random_avatars" / f"{name}.png")
+    save_published(name, drawn, paths.PLOTS / "random_avatars" / f"{name}.png")
 
 
 if __name__ == "__main__":

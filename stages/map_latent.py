@@ -4,9 +4,9 @@ from stages.common import paths
 from stages.common.errors import run
 from stages.common.files import read_arrays, write_json
 from stages.common.params import Section, Seed, load_params
-from stages.wells.latent import plots
+from stages.wells.latent import shown
 from stages.wells.latent.params import LatentParams
-from stages.wells.latent.report import choose_shown, report_network
+from stages.wells.latent.report import report_network
 from stages.wells.networks import registry
 
 # Of each network's members, which see the same world, the one whose latent is shown.
@@ -25,20 +25,20 @@ def main() -> None:
     train, holdout = images[folds != SHOWN_MEMBER], images[folds == SHOWN_MEMBER]
     (spills,) = read_arrays(paths.WELLS / "spills.npz", "images")
     test, labels, distinct = read_arrays(paths.WELLS / "test.npz", "images", "labels", "distinct")
-    shown = choose_shown(
+    photos = shown.choose_shown(
         {
-            plots.TRAIN: train,
-            plots.HOLDOUT: holdout,
-            plots.TEST_NORMAL: test[~labels & distinct],
-            plots.KNOWN_SPILL: spills,
-            plots.TEST_SPILL: test[labels & distinct],
+            shown.TRAIN: train,
+            shown.HOLDOUT: holdout,
+            shown.TEST_NORMAL: test[~labels & distinct],
+            shown.KNOWN_SPILL: spills,
+            shown.TEST_SPILL: test[labels & distinct],
         }
     )
     metrics = {}
     for name, members in registry.load_all(registry.NETWORKS).items():
         network, folder = members[SHOWN_MEMBER], paths.PLOTS / "latent" / name
         count = params.latent.clusters
-        metrics[name] = report_network(name, network, shown, train, count, params.seed, folder)
+        metrics[name] = report_network(name, network, photos, train, count, params.seed, folder)
     write_json(paths.REPORTS / "latent.json", metrics)
 
 

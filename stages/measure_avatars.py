@@ -1,22 +1,19 @@
 """Measure generators of avatars and show them side by side: `python -m stages.measure_avatars`."""
 
-import numpy as np
-
 from stages.bayes import avatar_metrics
 from stages.bayes.avatars import load_avatars
 from stages.bayes.drawing import DRAWN
-from stages.bayes.generators.registry import GENERATORS, title
+from stages.bayes.gallery import COLUMNS, save_comparison
+from stages.bayes.generators.registry import GENERATORS
 from stages.bayes.params import DrawParams
-from stages.bayes.plots import Row, sheet
 from stages.bayes.samples import draw_samples
 from stages.bayes.styles import load_styles
 from stages.common import paths
 from stages.common.errors import run
 from stages.common.files import write_json
 from stages.common.params import load_params
-from stages.common.pictures import save_picture
 
-SAMPLE, SHOWN = 100, 5
+SAMPLE = 100
 
 
 def main() -> None:
@@ -27,7 +24,7 @@ def main() -> None:
     seeds, smoothing = range(params.seed, params.seed + SAMPLE), params.avatars.smoothing
 
     report = {avatar_metrics.SOURCE: avatar_metrics.measure_source(training, holdout)}
-    rows = [Row("avatars to learn from", training.avatars[:SHOWN])]
+    shown = {}
     for name in params.avatars.generators:
         generator = GENERATORS[name].fit(training, model, smoothing)
         sample = draw_samples(generator, seeds)
@@ -37,10 +34,11 @@ def main() -> None:
         )
         if one_picture_a_style:
             report[name] |= avatar_metrics.measure_fidelity(sample, model)
-        rows.append(Row(title(name), np.stack([one.avatar for one in sample[:SHOWN]])))
+        shown[name] = sample[:COLUMNS]
     write_json(paths.REPORTS / "avatars.json", report)
     write_json(paths.METRICS / "avatars.json", avatar_metrics.choose_metrics(report))
-    save_picture(sheet(rows), paths.PLOTS / "random_avatars/compared.png")
+    drawn = {name: report[name] for name in shown}
+    save_comparison(training.avatars, shown, drawn, paths.PLOTS / "random_avatars/compared.png")
 
 
 if __name__ == "__main__":

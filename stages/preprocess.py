@@ -4,7 +4,16 @@ from stages.common import paths
 from stages.common.errors import run
 from stages.common.files import sha256_of, write_arrays, write_json
 from stages.common.params import Section, Seed, load_params
-from stages.common.pictures import evenly_spaced, gallery, save_picture
+from stages.common.pictures import (
+    NORMAL,
+    SPILL,
+    Row,
+    as_tiles,
+    draw_rows,
+    evenly_spaced,
+    save_picture,
+)
+from stages.common.types import Images
 from stages.wells.data.archive import KNOWN_SHA256, read_wells
 from stages.wells.data.params import ImageParams, SplitParams
 from stages.wells.data.preparation import count_photos, decode_photos, split_photos
@@ -34,17 +43,25 @@ def main() -> None:
         distinct=parts.test_distinct,
     )
     spill = parts.test_labels
-    shown = {"train": parts.train, "spills": parts.spills}
-    shown |= {"test_normal": parts.test[~spill], "test_spill": parts.test[spill]}
-    for name, images in shown.items():
-        chosen = images[evenly_spaced(len(images), GALLERY_IMAGES)]
-        title = f"{name.replace('_', ' ')}: {len(chosen)} of {len(images):,} images"
-        picture = gallery(chosen, title, GALLERY_COLUMNS)
-        save_picture(picture, paths.PLOTS / "dataset" / f"{name}.png")
+    draw_photos("train", parts.train, "Normal wells to learn from", NORMAL)
+    draw_photos("spills", parts.spills, "Known spills, which place thresholds", SPILL)
+    draw_photos("test_normal", parts.test[~spill], "Normal wells of the test set", NORMAL)
+    draw_photos("test_spill", parts.test[spill], "Spills of the test set", SPILL)
 
     sha256 = sha256_of(paths.ARCHIVE)
     about = {"sha256": sha256, "known_copy": sha256 == KNOWN_SHA256}
     write_json(paths.REPORTS / "dataset.json", about | count_photos(photos, parts))
+
+
+def draw_photos(name: str, images: Images, title: str, colour: str) -> None:
+    """Draw some of images `[N, 3, H, W]` uint8, framed in a colour."""
+    tiles = as_tiles(images[evenly_spaced(len(images), GALLERY_IMAGES)])
+    row = Row("", tiles, frames=[colour] * len(tiles))
+    subtitle = (
+        f"{len(tiles)} of {len(images):,} photos, evenly spaced by name." if tiles else "None."
+    )
+    path = paths.PLOTS / "dataset" / f"{name}.png"
+    save_picture(path, title, subtitle, draw_rows([row], GALLERY_COLUMNS))
 
 
 if __name__ == "__main__":

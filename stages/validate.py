@@ -7,11 +7,15 @@ from stages.common import paths
 from stages.common.errors import run
 from stages.common.files import read_arrays, write_json
 from stages.common.params import Section, Seed, load_params
-from stages.common.pictures import save_picture
 from stages.wells.data.splits import group_alike, mark_far
 from stages.wells.detection.detector import by_key, load_detectors, score_for
 from stages.wells.evaluation.hard_cases import draw_hard_cases
-from stages.wells.evaluation.validation import declare, measure_detectors, show_cases
+from stages.wells.evaluation.validation import (
+    declare,
+    draw_cases,
+    draw_validation,
+    measure_detectors,
+)
 from stages.wells.networks import registry
 
 # Of known spills that look alike; each is left out once.
@@ -38,7 +42,9 @@ def main() -> None:
     measured = measure_detectors(detectors, networks, cases, normals, groups)
     write_json(paths.METRICS / "validation.json", declare(measured))
     write_json(paths.REPORTS / "validation.json", measured)
-    save_picture(show_cases(cases), paths.PLOTS / "hard_cases/hard_cases.png")
+    folder = paths.PLOTS / "hard_cases"
+    draw_cases(folder / "hard_cases.png", cases, measured)
+    draw_validation(folder / "validation.png", measured)
 
 
 if __name__ == "__main__":

@@ -22,15 +22,15 @@ from pathlib import Path
 from typing import NamedTuple, TextIO
 
 import numpy as np
-from PIL import Image
 from tqdm import tqdm
 
 from stages.common import paths
 from stages.common.errors import InputError, run
 from stages.common.files import replacing
-from stages.common.types import Images
+from stages.common.types import FloatArray, Images
 from stages.wells.data.images import decode, resize
 from stages.wells.detection.detector import Detector, load_artifact, score_for
+from stages.wells.detection.normality import Scores
 from stages.wells.networks.registry import Members
 from tools.photos import STANDARD_INPUT, Photo, find_photos
 
@@ -38,8 +38,6 @@ from tools.photos import STANDARD_INPUT, Photo, find_photos
 BATCH = 64
 # Batches that are scored at once.
 SCORERS = 2
-# Of a photo, in its heat map.
-MAGNIFICATION = 8
 # Names of files need not be UTF-8.
 KEEP_BYTES = "surrogateescape"
 
@@ -97,7 +95,7 @@ def classify(
 ) -> Iterator[Row]:
     """Yield a row a photo, in their order; holds SCORERS + 1 times BATCH photos at a time.
 
-    Under `heatmaps` it writes, for each photo, where the detector finds it strange.
+    Under `heatmaps` it draws, for each photo, how the detector decided.
     """
     photos = iter(photos)
     with ThreadPoolExecutor(SCORERS) as scorers:
@@ -125,50 +123,53 @@ def _rows(
     networks: Mapping[str, Members],
     heatmaps: Path | None,
 ) -> list[Row]:
-    """Return the row of each photo of a batch, and write its heat map where told.
+    """Return the row of each photo of a batch, and draw how it was decided where told.
 
     The batch: of each photo its name, and its image `[3, H, W]` or why there is none.
     """
     images = {name: image for name, image in batch if not isinstance(image, str)}
-    found = _score(images, detector, networks) if images else {}
-    if heatmaps and images:
-        _write_heatmaps(images, detector, networks, heatmaps)
+    found: dict[str, Row] = {}
+    if images:
+        stacked = np.stack(list(images.values()))
+        scores = score_for([detector], networks, stacked)
+        found = _name_scores(images, detector.combine(scores), stacked, detector)
+        if heatmaps:
+            _draw_decisions(images, scores, detector, networks, heatmaps)
     return [
         Row(name, error=image) if isinstance(image, str) else found[name] for name, image in batch
     ]
 
 
-def _score(
-    images: Mapping[str, Images], detector: Detector, networks: Mapping[str, Members]
+def _name_scores(
+    names: Iterable[str], scores: FloatArray, images: Images, detector: Detector
 ) -> dict[str, Row]:
-    """Return the row of each image `[3, H, W]`, by name."""
-    stacked = np.stack(list(images.values()))
-    scores = detector.combine(score_for([detector], networks, stacked))
+    """Return the row of each image `[N, 3, H, W]`, by name."""
     rows = {}
-    for name, score, hidden in zip(images, scores, detector.occlusion.find(stacked), strict=True):
+    for name, score, hidden in zip(names, scores, detector.occlusion.find(images), strict=True):
         margin = float(score) - detector.threshold
         label, view = "spill" if margin >= 0 else "normal", "obstructed" if hidden else "clear"
         rows[name] = Row(name, float(score), margin, label, view)
     return rows
 
 
-def _write_heatmaps(
-    images: Mapping[str, Images], detector: Detector, networks: Mapping[str, Members], folder: Path
+def _draw_decisions(
+    images: Mapping[str, Images],
+    scores: Scores,
+    detector: Detector,
+    networks: Mapping[str, Members],
+    folder: Path,
 ) -> None:
     # Imported here, for who wants no pictures should not wait for what draws them.
-    from stages.common.pictures import save_picture
-    from stages.wells.detection.decision_map import lay_over, map_decision
+    from stages.common.pictures import save_image
+    from stages.wells.detection.decision_picture import decide, draw_decision
 
-    stacked = np.stack(list(images.values()))
-    maps = lay_over(stacked, map_decision(detector, networks, stacked), detector.threshold)
-    size = MAGNIFICATION * detector.width, MAGNIFICATION * detector.height
-    for name, shown in zip(images, maps, strict=True):
+    decisions = decide(detector, networks, np.stack(list(images.values())), scores)
+    for name, decision in zip(images, decisions, strict=True):
         # Below the folder whatever the photo's own folder is.
         path = Path(name)
         parts = [part.replace("..", "__") for part in path.relative_to(path.anchor).parts]
-        path = folder.joinpath(*parts[:-1], f"{parts[-1]}.png")
-        picture = Image.fromarray(shown.transpose(1, 2, 0))
-        save_picture(picture.resize(size, Image.Resampling.NEAREST), path)
+        picture = draw_decision(path.name, decision, detector)
+        save_image(picture, folder.joinpath(*parts[:-1], f"{parts[-1]}.png"))
 
 
 def _write(rows: Iterable[Row], to: TextIO, form: str) -> int:
@@ -199,7 +200,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--output", type=Path, metavar="FILE", help="else standard output")
     parser.add_argument("--format", choices=("csv", "json"), help="else by FILE's ending")
     parser.add_argument(
-        "--heatmaps", type=Path, metavar="DIR", help="write overlays of where a photo is strange"
+        "--heatmaps", type=Path, metavar="DIR", help="draw how each photo was decided"
     )
     parser.add_argument(
         "--model", type=Path, default=paths.DETECTOR, metavar="DIR", help=f"else {paths.DETECTOR}"

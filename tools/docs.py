@@ -2,7 +2,8 @@
 
 What stands in a page between `<!-- metrics: NAME -->` and `<!-- end -->` is the block NAME of
 docs/metrics.md.j2, a Jinja2 template that sees every file of metrics/ and metrics/reports/ by its
-name. So no sentence with a measured number is edited by hand after a run.
+name, and docs/peers.csv as `peers`. So no sentence with a measured number is edited by hand after a
+run. docs/compared.png is drawn of the same.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import jinja2
 from stages.common import paths
 from stages.common.errors import InputError, run
 from stages.common.files import write_text
+from tools.peers import PICTURE, draw_compared, read_peers
 
 TEMPLATE = Path("docs/metrics.md.j2")
 MARKED = re.compile(r"(<!-- metrics: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -27,6 +29,7 @@ def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
     for path, text in filled_pages(Path()).items():
         write_text(path, text)
+    draw_compared(PICTURE, read_metrics(Path()), read_peers(Path()))
 
 
 def filled_pages(folder: Path) -> dict[Path, str]:
@@ -57,7 +60,8 @@ def render_blocks(folder: Path) -> dict[str, str]:
     )
     environment.filters.update(percent=percent, interval=interval, rates=rates, spread=spread)
     template = environment.from_string((folder / TEMPLATE).read_text(encoding="utf-8"))
-    context = template.new_context(read_metrics(folder))
+    peers = read_peers(folder).to_dict("records")
+    context = template.new_context({**read_metrics(folder), "peers": peers})
     return {name: "".join(block(context)).strip() for name, block in template.blocks.items()}
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import log_softmax, logsumexp
 
 from stages.bayes.avatars import Avatars
-from stages.bayes.calibration import Calibration, judge
+from stages.bayes.calibration import Group, judge
 from stages.bayes.generators.base import smoothing_mass
 from stages.bayes.generators.groups import Groups, log_emission
 from stages.bayes.generators.styled import Codes, Styled, all_codes, log_likelihoods
@@ -49,21 +49,22 @@ def infer_styles(styled: Styled, training: Avatars, avatars: Avatars) -> tuple[f
 
 def judge_inference(
     inferred: Inferred, model: StyleModel, codes: Codes
-) -> tuple[dict[str, Any], dict[str, Calibration]]:
-    """Return metrics of inferred styles by the true ones, `[N, A]`, and calibrations, by weighing.
+) -> tuple[dict[str, Any], dict[str, list[Group]]]:
+    """Return metrics of inferred styles by the true ones, `[N, A]`, and groups, by weighing.
 
-    Metrics (see `judge`) are of whole styles and, under `attributes`, of each attribute.
+    Metrics (see `judge`) are of whole styles and, under `attributes`, of each attribute; groups are
+    of whole styles.
     """
     truth = indices_in_table(codes, joint(model))
     report: dict[str, Any] = {}
-    curves = {}
+    groups = {}
     for name, logs in inferred.items():
-        report[name], curves[name] = judge(logs, truth)
+        report[name], groups[name] = judge(logs, truth)
         report[name]["attributes"] = {
             attribute: judge(table, codes[:, axis])[0]
             for axis, (attribute, table) in enumerate(log_marginals(model, logs).items())
         }
-    return report, curves
+    return report, groups
 
 
 def choose_metrics(report: dict[str, Any]) -> dict[str, Any]:
@@ -71,10 +72,21 @@ def choose_metrics(report: dict[str, Any]) -> dict[str, Any]:
     return {"inference": {"accuracy": round(report["weighed"]["accuracy"], 4)}}
 
 
-def choose_examples(logs: FloatArray) -> dict[str, int]:
-    """Return which avatars to show, by ln P(style | avatar), `[N, S]`: doubtful and typical."""
-    surest_last = np.argsort(logs.max(axis=1))
-    return {"doubtful": int(surest_last[0]), "typical": int(surest_last[len(logs) // 2])}
+def choose_examples(logs: FloatArray, truth: Indices) -> dict[str, int]:
+    """Return which avatars to show, as far as there are such: one guessed rightly, one wrongly.
+
+    logs: ln P(style | avatar), `[N, S]`; truth: the index of each avatar's style, `[N]`. Shown are
+    the middle one of the right guesses, by how sure they are, and the surest of the wrong ones.
+    """
+    surest_last = np.argsort(logs.max(axis=1), kind="stable")
+    right = (logs.argmax(axis=1) == truth)[surest_last]
+    hits, misses = surest_last[right], surest_last[~right]
+    chosen = {}
+    if len(hits):
+        chosen["right"] = int(hits[len(hits) // 2])
+    if len(misses):
+        chosen["wrong"] = int(misses[-1])
+    return chosen
 
 
 def one_pixel_a_group(groups: Groups) -> Groups:

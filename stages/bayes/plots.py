@@ -1,114 +1,86 @@
-"""Pictures of avatars, of their styles, and of what is said about them."""
+"""Charts of how styles are drawn, and of how well they are inferred."""
 
+import math
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
 
-from stages.bayes.avatars import Avatar, Avatars
-from stages.bayes.calibration import Calibration
-from stages.bayes.styles import Counts, StyleModel, marginals
-from stages.common.pictures import BLUE, DPI, GREEN, INK, ORANGE, SKY, VERMILION, save_figure
+from stages.bayes.calibration import Group
+from stages.bayes.labels import LINE, height_of, lay_out, write_names
+from stages.bayes.styles import Counts, StyleModel, joint, marginals
+from stages.common.pictures import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PALE,
+    PAPER,
+    new_chart,
+    render,
+    save_picture,
+)
 
-# Light enough to look white, dark enough to show white clothes.
-BACKGROUND = "#dcdcdc"
-GAP, TITLE_HEIGHT, CAPTION_HEIGHT = 8, 30, 24
-TITLE_SIZE, CAPTION_SIZE = 18, 15
-WIDEST = 264
-COLOURS = {"seen": BLUE, "fitted": ORANGE, "drawn": GREEN}
+# By attribute and value.
+Shares = Mapping[str, Mapping[str, float]]
 
-
-class Row(NamedTuple):
-    """Avatars `[N, H, W, 4]` side by side under a title, each over its caption if there are any."""
-
-    title: str
-    avatars: Avatars
-    captions: Sequence[str] = ()
-
-
-def lay_on_background(avatar: Avatar) -> Image.Image:
-    """Return an avatar on the background, made smaller by a whole number where it is large."""
-    layer = Image.fromarray(avatar)
-    picture = Image.new("RGB", layer.size, BACKGROUND)
-    picture.paste(layer, mask=layer)
-    return picture.reduce(max(1, -(-picture.width // WIDEST)))
+COLUMNS = 3
+# Points that are nearer on the axis of confidence hide one another.
+APART = 0.03
+MARKS: dict[str, dict[str, Any]] = {
+    "seen": {"marker": "|", "color": GREEN, "markersize": 11, "markeredgewidth": 2.5},
+    "fitted": {"marker": "o", "color": BLUE, "markersize": 9, "fillstyle": "none"},
+    "drawn": {"marker": "o", "color": ORANGE, "markersize": 4},
+}
 
 
-def sheet(rows: Sequence[Row]) -> Image.Image:
-    """Return a picture of rows of avatars, one below the other."""
-    tiles = [[lay_on_background(avatar) for avatar in row.avatars] for row in rows]
-    width, height = tiles[0][0].size
-    columns, captioned = max(map(len, tiles)), sum(bool(row.captions) for row in rows)
-    total = len(rows) * (TITLE_HEIGHT + height + GAP) + captioned * CAPTION_HEIGHT + GAP
-    picture = Image.new("RGB", (columns * (width + GAP) + GAP, total), BACKGROUND)
-    draw = ImageDraw.Draw(picture)
-    title_font, font = (ImageFont.load_default(size) for size in (TITLE_SIZE, CAPTION_SIZE))
-    top = 0
-    for (title, _, captions), row in zip(rows, tiles, strict=True):
-        draw.text((GAP, top + GAP), title, INK, title_font)
-        for column, tile in enumerate(row):
-            left = GAP + column * (width + GAP)
-            picture.paste(tile, (left, top + TITLE_HEIGHT))
-            if captions:
-                draw.text((left, top + TITLE_HEIGHT + height), captions[column], INK, font)
-        top += TITLE_HEIGHT + height + GAP + (CAPTION_HEIGHT if captions else 0)
-    return picture
-
-
-def save_posterior(
-    avatar: Avatar,
-    probabilities: Mapping[str, Mapping[str, float]],
-    truth: Mapping[str, str],
-    path: Path,
+def save_calibration(
+    groups: Mapping[str, Sequence[Group]], report: Mapping[str, Any], path: Path
 ) -> None:
-    """Draw an avatar beside P(value | avatar) of each attribute, the true values marked.
+    """Draw how often guesses were right by how sure they were, a panel for each way to weigh.
 
-    probabilities: by attribute and value; truth: the true value of each attribute.
+    report: of `judge_inference`, with the weight of the evidence.
     """
-    heights = [len(values) for values in probabilities.values()]
-    figure = Figure(figsize=(10, 1.1 + 0.26 * sum(heights)), dpi=DPI, layout="constrained")
-    left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=[2, 3])[0]
-    axes = left.subplots()
-    axes.imshow(np.asarray(lay_on_background(avatar)))
-    axes.axis("off")
-    panels = right.subplots(len(heights), sharex=True, height_ratios=heights, squeeze=False)
-    for axes, (attribute, values) in zip(panels[:, 0], probabilities.items(), strict=True):
-        colours = [VERMILION if value == truth[attribute] else SKY for value in values]
-        axes.barh(np.arange(len(values)), list(values.values()), 0.7, color=colours)
-        _label(axes, attribute, list(values))
-        axes.set_xlim(0, 1)
-    panels[-1, 0].set_xlabel("P(value | avatar); the true value in vermilion")
-    save_figure(figure, path)
-
-
-def save_calibration(curves: Mapping[str, Calibration], path: Path) -> None:
-    """Draw how often predictions were right by how sure they were, a curve a way to weigh."""
-    figure = Figure(figsize=(7, 5), dpi=DPI, layout="constrained")
-    axes = figure.subplots()
-    axes.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle=":", label="as sure as right")
-    for colour, marker, (name, curve) in zip((BLUE, ORANGE), "os", curves.items(), strict=True):
-        confidence, accuracy, numbers = (column[curve.number > 0] for column in curve[:3])
-        label = f"{name}, calibration error {curve.error:.3f}"
-        axes.plot(confidence, accuracy, color=colour, marker=marker, label=label)
-        for x, y, number in zip(confidence, accuracy, numbers, strict=True):
+    chart = new_chart(3.2)
+    panels = chart.subplots(1, len(groups), sharey=True, squeeze=False)[0]
+    for axes, (name, found) in zip(panels, groups.items(), strict=True):
+        axes.plot([0, 1], [0, 1], color=GREY, linestyle=":")
+        axes.text(0.15, 0.09, "as sure as right", color=GREY)
+        for one, x in zip(found, spread([one.confidence for one in found]), strict=True):
+            share, last = one.right / one.number, one is found[-1]
+            # Rounding may put a share of 0 or 1 a hair beyond its interval.
+            lengths = np.abs([[share - one.low], [one.high - share]])
+            axes.errorbar(x, share, lengths, fmt="o", color=BLUE, capsize=4)
             axes.annotate(
-                f"n={number}", (x, y), (4, 5), textcoords="offset points", color=colour, fontsize=8
+                f"{one.right} of {one.number}",
+                (x, share),
+                (9 if last else -9, 0),
+                textcoords="offset points",
+                horizontalalignment="left" if last else "right",
+                verticalalignment="center_baseline",
+                bbox={"facecolor": PAPER, "linewidth": 0, "pad": 1},
             )
-    axes.set(
-        xlabel="confidence: probability of the most probable style",
-        ylabel="share of predictions that are right",
-        title="Held-out avatars: how sure and how often right",
-        xlim=(0, 1.08),
-        ylim=(-0.05, 1.1),
+        axes.set_title(f"{name}: calibration error {report[name]['calibration_error']:.2f}")
+        axes.set_xlabel("confidence: P of the most probable style")
+        axes.set(xlim=(0, 1.25), ylim=(-0.03, 1.06), xticks=np.linspace(0, 1, 6))
+    panels[0].set_ylabel("share that is right")
+    sure, right = (
+        {name: f"{100 * report[name][metric]:.0f} %" for name in groups}
+        for metric in ("confidence", "accuracy")
     )
-    figure.legend(loc="outside lower center", ncols=3, fontsize="small")
-    axes.grid(alpha=0.3)
-    save_figure(figure, path)
+    save_picture(
+        path,
+        f"Weighed, inferences are {sure['weighed']} sure and {right['weighed']} right; "
+        f"unweighed, {sure['unweighed']} and {right['unweighed']}",
+        f"{sum(one.number for one in found)} held-out avatars in {len(found)} groups of equal "
+        "number, by how sure the inference is, with 95 % Wilson intervals, moved apart where they "
+        "meet. Shapes of an avatar repeat one another: weighed, their evidence is raised to the "
+        f"power of {report['weight_of_evidence']:.2g}.",
+        render(chart),
+    )
 
 
 def save_frequencies(
@@ -118,30 +90,59 @@ def save_frequencies(
 
     drawn: how often each style was drawn, an axis an attribute.
     """
-    heights = [len(values) for values in counts.values()]
-    figure = Figure(figsize=(8, 1.2 + 0.38 * sum(heights)), dpi=DPI, layout="constrained")
-    panels = figure.subplots(len(counts), sharex=True, height_ratios=heights, squeeze=False)[:, 0]
-    found = marginals(model, drawn / drawn.sum())
-    for axes, (attribute, values) in zip(panels, counts.items(), strict=True):
-        seen = np.array(list(values.values()))
-        shares = {
-            "seen": seen / max(1, seen.sum()),
-            "fitted": model.probabilities[attribute],
-            "drawn": list(found[attribute].values()),
-        }
-        rows = np.arange(len(values))
-        for index, (name, share) in enumerate(shares.items()):
-            axes.barh(rows + (index - 1) * 0.27, share, 0.25, color=COLOURS[name], label=name)
-        _label(axes, attribute, list(values))
-    panels[0].legend(loc="lower right", ncols=3)
-    panels[-1].set_xlabel("share, or probability")
-    figure.suptitle(f"Values of styles: seen, fitted, and of {drawn.sum():,} drawn styles")
-    save_figure(figure, path)
+    seen = {
+        attribute: {value: count / max(1, sum(values.values())) for value, count in values.items()}
+        for attribute, values in counts.items()
+    }
+    fitted, found = marginals(model, joint(model)), marginals(model, drawn / drawn.sum())
+    columns = [
+        lay_out({attribute: list(counts[attribute]) for attribute in column})
+        for column in arrange(
+            {name: height_of(lay_out({name: list(counts[name])})) for name in counts}
+        )
+    ]
+    height = max(map(height_of, columns))
+    chart = new_chart(LINE * height + 0.7)
+    panels = chart.subplots(1, len(columns), sharex=True, squeeze=False)[0]
+    for axes, names in zip(panels, columns, strict=True):
+        values = [(one.attribute, one.value, one.middle) for one in names if one.value is not None]
+        middles = [middle for _, _, middle in values]
+        for middle in middles:
+            axes.axhline(middle, color=PALE, linewidth=0.5, zorder=0)
+        for (label, mark), shares in zip(MARKS.items(), (seen, fitted, found), strict=True):
+            percent = [100 * shares[attribute][value] for attribute, value, _ in values]
+            axes.plot(percent, middles, linestyle="", label=label, **mark)
+        write_names(axes, names, height)
+        axes.set_xlabel("share, %")
+    chart.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=len(MARKS))
+    far = math.ceil(10_000 * largest_distance(found, fitted)) / 100
+    save_picture(
+        path,
+        f"No value is drawn more than {far:.2f} percentage points off its probability",
+        "Each value's share of what was seen, its probability as fitted to that, and its share of "
+        f"{drawn.sum():,} drawn styles.",
+        render(chart),
+    )
 
 
-def _label(axes: Axes, attribute: str, values: Sequence[str]) -> None:
-    """Name an attribute and its values, from above, in a panel of bars."""
-    axes.set_yticks(np.arange(len(values)), values)
-    axes.invert_yaxis()
-    axes.set_title(attribute, loc="left", fontsize="medium")
-    axes.grid(axis="x", alpha=0.3)
+def largest_distance(some: Shares, others: Shares) -> float:
+    """Return how far a value's share is at most from its other one."""
+    return max(
+        abs(share - others[attribute][value])
+        for attribute, values in some.items()
+        for value, share in values.items()
+    )
+
+
+def arrange(heights: Mapping[str, float]) -> list[list[str]]:
+    """Return names in columns that are about as high, in their order as far as may be."""
+    found: list[list[str]] = [[] for _ in range(min(COLUMNS, len(heights)))]
+    for name in sorted(heights, key=lambda one: -heights[one]):
+        min(found, key=lambda column: sum(heights[one] for one in column)).append(name)
+    order = list(heights).index
+    return sorted((sorted(column, key=order) for column in found), key=lambda one: order(one[0]))
+
+
+def spread(places: Sequence[float]) -> list[float]:
+    """Return ascending places, moved down so far that none is too near to the next one."""
+    return list(accumulate(reversed(places), lambda after, one: min(one, after - APART)))[::-1]

@@ -11,7 +11,7 @@ from PIL import Image
 from stages.bayes.generators.base import Drawn, Generator, bits_per_dimension
 from stages.bayes.styles import DrawnStyle, StyleModel, describe
 from stages.common.files import write_text
-from stages.common.pictures import save_picture
+from stages.common.pictures import save_image
 
 
 def draw_samples(generator: Generator, seeds: Iterable[int]) -> list[Drawn]:
@@ -31,7 +31,7 @@ def write_samples(
     rows = []
     for seed, one in samples:
         file = f"{name}_{seed}.png"
-        save_picture(Image.fromarray(one.avatar), folder / file)
+        save_image(Image.fromarray(one.avatar), folder / file, optimize=True)
         probability = math.exp(one.log_probability)
         row = {
             "file": file,

@@ -1,8 +1,17 @@
-"""What all pictures share: colours, rows of tiles, and PNG files of the same bytes."""
+"""What all pictures share: one look, a head with the finding, and PNG files of the same bytes.
 
+A picture is a head over parts, all WIDTH pixels wide: charts, which matplotlib draws, and rows of
+tiles. Its title is the finding, as a sentence; its subtitle says what is drawn.
+"""
+
+import io
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
+import matplotlib as mpl
+import matplotlib.style
 import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
@@ -10,26 +19,155 @@ from PIL import Image, ImageDraw, ImageFont
 from stages.common.files import replacing
 from stages.common.types import Images, Indices
 
-INK, PAPER = "#222222", "#ffffff"
-# Okabe and Ito's colour-blind-safe palette.
+INK, GREY, PALE, PAPER = "#222222", "#666666", "#BBBBBB", "#FFFFFF"
+# Okabe and Ito's palette, which the colour-blind tell apart.
 BLUE, ORANGE, GREEN, PINK = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
-SKY, VERMILION, BLACK = "#56B4E9", "#D55E00", "#000000"
-DPI = 110
-MAGNIFICATION = 3
-GAP, CAPTION_HEIGHT, TITLE_HEIGHT = 6, 18, 30
-CAPTION_SIZE, TITLE_SIZE = 13, 16
+SKY, VERMILION = "#56B4E9", "#D55E00"
+NORMAL, SPILL = BLUE, VERMILION
+
+# A page shows pictures 846 pixels wide, finer screens with half as many again.
+WIDTH, DPI = 1269, 150
+# In points, 72 to an inch.
+TITLE_SIZE, TEXT_SIZE = 13, 9
+MARGIN, GAP, FRAME = 18, 9, 6
+LINE_HEIGHT = 1.3
+LOOK = {
+    "axes.edgecolor": GREY,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": TEXT_SIZE + 1,
+    "axes.titleweight": "bold",
+    "figure.constrained_layout.w_pad": MARGIN / DPI,
+    "font.size": TEXT_SIZE,
+    "grid.alpha": 0.3,
+    "legend.fontsize": TEXT_SIZE,
+    "legend.frameon": False,
+    "text.color": INK,
+}
+# Nobody's own settings may change a picture.
+matplotlib.style.use(["default", LOOK])
 
 
-def save_picture(picture: Image.Image, path: Path) -> None:
-    """Write a picture as PNG."""
+class Row(NamedTuple):
+    """Tiles side by side, all of one size, under a label; captions and frames, where there are any.
+
+    captions: of each tile, paragraphs divided by line breaks; frames: a colour for each tile.
+    """
+
+    label: str
+    tiles: Sequence[Image.Image]
+    captions: Sequence[str] = ()
+    frames: Sequence[str] = ()
+
+
+def save_picture(path: Path, title: str, subtitle: str, *parts: Image.Image) -> None:
+    """Write parts, one below the other under their head, as a PNG file."""
+    save_image(stack(head(title, subtitle), *parts), path)
+
+
+def save_image(picture: Image.Image, path: Path, optimize: bool = False) -> None:
+    """Write an image as a PNG file, where told as small as may be, which takes longer."""
     with replacing(path) as temporary:
-        picture.save(temporary, format="PNG", optimize=True)
+        picture.save(temporary, format="PNG", optimize=optimize)
 
 
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG, without the drawing library's version in it."""
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", metadata={"Software": None})
+def head(title: str, subtitle: str) -> Image.Image:
+    """Return a picture's title over its subtitle, in lines as long as fit."""
+    bold, plain = font(TITLE_SIZE, bold=True), font(TEXT_SIZE)
+    lines = [(line, bold, INK) for line in wrap(title, bold)]
+    lines += [(line, plain, GREY) for line in wrap(subtitle, plain)]
+    heights = [round(LINE_HEIGHT * one.size) for _, one, _ in lines]
+    picture = Image.new("RGB", (WIDTH, MARGIN + sum(heights) + GAP), PAPER)
+    draw, top = ImageDraw.Draw(picture), MARGIN
+    for (line, one, colour), height in zip(lines, heights, strict=True):
+        draw.text((MARGIN, top), line, colour, one)
+        top += height
+    return picture
+
+
+def stack(*parts: Image.Image) -> Image.Image:
+    """Return pictures one below the other, on paper."""
+    size = max(part.width for part in parts), sum(part.height for part in parts)
+    picture, top = Image.new("RGB", size, PAPER), 0
+    for part in parts:
+        picture.paste(part, (0, top))
+        top += part.height
+    return picture
+
+
+def new_chart(height: float) -> Figure:
+    """Return an empty figure of the whole width, `height` inches high."""
+    return Figure(figsize=(WIDTH / DPI, height), dpi=DPI, layout="constrained")
+
+
+def render(chart: Figure) -> Image.Image:
+    """Return a figure as a picture."""
+    pixels = io.BytesIO()
+    chart.savefig(pixels, format="rgba")
+    size = chart.canvas.get_width_height()
+    return Image.frombytes("RGBA", size, pixels.getvalue()).convert("RGB")
+
+
+def draw_rows(rows: Sequence[Row], columns: int) -> Image.Image:
+    """Return rows of tiles, `columns` of which fill the width; longer rows go on below.
+
+    Tiles are magnified or made smaller to fit, captions wrapped.
+    """
+    bold, plain = font(TEXT_SIZE, bold=True), font(TEXT_SIZE)
+    line = round(LINE_HEIGHT * plain.size)
+    width = (WIDTH - 2 * MARGIN + GAP) // columns - GAP
+    parts = []
+    for row in rows:
+        if row.label:
+            parts.append(_write_line(row.label, bold, line + GAP))
+        texts = [
+            "\n".join(text for part in caption.split("\n") for text in wrap(part, plain, width))
+            for caption in row.captions
+        ]
+        for start in range(0, len(row.tiles), columns):
+            tiles, below = row.tiles[start : start + columns], texts[start : start + columns]
+            height = round(width * tiles[0].height / tiles[0].width)
+            lines = max((1 + text.count("\n") for text in below), default=0)
+            strip = Image.new("RGB", (WIDTH, height + line * lines + GAP), PAPER)
+            draw = ImageDraw.Draw(strip)
+            for column, tile in enumerate(tiles):
+                left = MARGIN + column * (width + GAP)
+                strip.paste(tile.resize((width, height), Image.Resampling.BICUBIC), (left, 0))
+                if row.frames:
+                    box = left, 0, left + width - 1, height - 1
+                    draw.rectangle(box, outline=row.frames[start + column], width=FRAME)
+                for number, text in enumerate(below[column].split("\n") if below else ()):
+                    draw.text((left, height + number * line), text, INK, plain)
+            parts.append(strip)
+    return stack(*parts, Image.new("RGB", (WIDTH, GAP), PAPER))
+
+
+def as_tiles(images: Images) -> list[Image.Image]:
+    """Return images `[N, 3, H, W]` uint8 as pictures."""
+    return [Image.fromarray(image.transpose(1, 2, 0)) for image in images]
+
+
+@cache
+def font(size: float, bold: bool = False) -> ImageFont.FreeTypeFont:
+    """Return the font of the charts, for what is written beside them; size in points."""
+    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
+    path = Path(mpl.get_data_path()) / "fonts/ttf" / name
+    return ImageFont.truetype(path, size * DPI / 72, layout_engine=ImageFont.Layout.BASIC)
+
+
+def wrap(
+    text: str, written: ImageFont.FreeTypeFont, width: float = WIDTH - 2 * MARGIN
+) -> list[str]:
+    """Return the lines of a text that is written in a font, each as long as fits the width."""
+    lines: list[str] = []
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and written.getlength(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
 
 
 def evenly_spaced(count: int, wanted: int) -> Indices:
@@ -37,24 +175,7 @@ def evenly_spaced(count: int, wanted: int) -> Indices:
     return np.linspace(0, count - 1, min(wanted, count)).round().astype(np.intp)
 
 
-def gallery(
-    images: Images, title: str, columns: int, captions: Sequence[str] | None = None
-) -> Image.Image:
-    """Lay images `[N, 3, H, W]` out in rows, magnified, each over its caption."""
-    height, width = (MAGNIFICATION * side for side in images.shape[-2:])
-    caption_height = CAPTION_HEIGHT if captions else 0
-    rows = max(1, -(-len(images) // columns))
-    cell_width, cell_height = width + GAP, height + caption_height + GAP
-    size = (columns * cell_width + GAP, TITLE_HEIGHT + rows * cell_height + GAP)
-    picture = Image.new("RGB", size, PAPER)
-    draw = ImageDraw.Draw(picture)
-    draw.text((GAP, GAP), title, INK, ImageFont.load_default(TITLE_SIZE))
-    font = ImageFont.load_default(CAPTION_SIZE)
-    for index, image in enumerate(images):
-        left = GAP + index % columns * cell_width
-        top = TITLE_HEIGHT + index // columns * cell_height
-        tile = Image.fromarray(image.transpose(1, 2, 0))
-        picture.paste(tile.resize((width, height), Image.Resampling.BICUBIC), (left, top))
-        if captions:
-            draw.text((left, top + height), captions[index], INK, font)
+def _write_line(text: str, written: ImageFont.FreeTypeFont, height: int) -> Image.Image:
+    picture = Image.new("RGB", (WIDTH, height), PAPER)
+    ImageDraw.Draw(picture).text((MARGIN, GAP // 2), text, INK, written)
     return picture

@@ -149,7 +149,7 @@ def test_the_styles_of_held_out_avatars_are_inferred_and_shown(drawn: Path) -> N
     declared = json.loads((drawn / "metrics/inference.json").read_text())
     assert declared == {"inference": {"accuracy": round(report["weighed"]["accuracy"], 4)}}
     pictures = {path.name for path in (drawn / "plots/style_inference").iterdir()}
-    assert pictures == {"calibration.png", "doubtful.png", "typical.png"}
+    assert pictures == {"calibration.png", "inferred.png"}
 
 
 @pytest.mark.slow
@@ -197,6 +197,7 @@ def test_avatars_without_styles_are_learnt_from_by_all_but_style(tmp_path: Path)
     assert found["source"]["holdout"] == 0
     declared = json.loads((tmp_path / "metrics/avatars.json").read_text())
     assert declared == {"mle": {}, "tree": {}}
+    assert (tmp_path / "plots/random_avatars/compared.png").is_file()
     assert "have no styles" in message_of(run_stage("infer_styles", tmp_path, changes))
 
 

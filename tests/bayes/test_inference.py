@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stages.bayes.avatars import AvatarSet
-from stages.bayes.calibration import calibrate, judge
+from stages.bayes.calibration import calibration_error, group_by_confidence, judge
 from stages.bayes.generators.base import smoothing_mass
 from stages.bayes.generators.groups import log_emission
 from stages.bayes.generators.styled import Styled, all_codes, style_codes
@@ -102,14 +102,31 @@ def test_evidence_that_repeats_itself_is_weighed_down() -> None:
     assert best_weight(prior, 20 * once, truth) == pytest.approx(1 / 20, rel=0.3)
 
 
-def test_calibration_compares_sureness_with_being_right() -> None:
-    confidence = np.array([0.95, 0.95, 0.95, 0.95, 0.55, 0.55, 1.0])
-    right = np.array([True, True, True, False, True, True, True])
-    found = calibrate(confidence, right)
-    assert found.number.tolist() == [0, 0, 0, 0, 0, 2, 0, 0, 0, 5]
-    assert found.accuracy[[5, 9]] == pytest.approx([1, 0.8])
-    assert found.confidence[9] == pytest.approx((4 * 0.95 + 1) / 5)
-    assert found.error == pytest.approx((2 * 0.45 + 5 * 0.16) / 7)
+def test_the_calibration_error_compares_sureness_with_being_right_in_ten_bins() -> None:
+    confidence = np.array([0.91, 0.95, 0.95, 0.99, 0.45, 0.55, 1.0])
+    right = np.array([True, True, True, False, False, True, True])
+    assert calibration_error(confidence, right) == pytest.approx((2 * 0.45 + 5 * 0.16) / 7)
+
+
+def test_predictions_are_grouped_by_confidence_in_equal_numbers() -> None:
+    confidence = np.array([0.9, 0.2, 0.6, 0.3, 0.7, 1.0, 0.8])
+    right = np.array([True, False, True, True, False, True, True])
+    low, middle, high = group_by_confidence(confidence, right)
+    assert [one.confidence for one in (low, middle, high)] == pytest.approx([1.1 / 3, 0.75, 0.95])
+    assert [(one.right, one.number) for one in (low, middle, high)] == [(2, 3), (1, 2), (2, 2)]
+    # Wilson's interval for 2 of 2: from 1 / (1 + z² / 2), z = 1.96.
+    assert (high.low, high.high) == pytest.approx((2 / (2 + 1.96**2), 1), abs=1e-3)
+
+
+def test_what_differs_by_rounding_alone_is_grouped_in_its_order() -> None:
+    confidence = np.array([1 - 1e-15, 1 - 2e-15, 1 - 3e-15])
+    groups = group_by_confidence(confidence, np.array([True, False, False]))
+    assert [one.right for one in groups] == [1, 0, 0]
+
+
+def test_two_predictions_are_two_groups() -> None:
+    groups = group_by_confidence(np.array([0.5, 0.4]), np.array([True, False]))
+    assert [(one.confidence, one.right, one.number) for one in groups] == [(0.4, 0, 1), (0.5, 1, 1)]
 
 
 def test_judging_counts_what_is_most_probable() -> None:
@@ -159,7 +176,7 @@ TRUTH = np.array([[0, 0], [0, 1]])
 def test_the_report_judges_whole_styles_and_each_attribute_weighed_and_not() -> None:
     weighed, unweighed = np.log([SURE, UNSURE]), np.log([UNSURE, UNSURE])
     inferred = {"weighed": weighed, "unweighed": unweighed}
-    report, curves = judge_inference(inferred, MODEL, TRUTH)
+    report, groups = judge_inference(inferred, MODEL, TRUTH)
     assert (report["weighed"]["accuracy"], report["unweighed"]["accuracy"]) == (0.5, 0)
     # In the unsure one P(cap) is 0.4 and P(green) 0.5.
     assert report["weighed"]["attributes"]["hat"]["accuracy"] == 0.5
@@ -167,8 +184,9 @@ def test_the_report_judges_whole_styles_and_each_attribute_weighed_and_not() -> 
     assert report["weighed"]["attributes"]["hat"]["log_posterior"] == pytest.approx(
         np.log([0.97, 0.4]).mean()
     )
-    assert list(curves) == ["weighed", "unweighed"]
-    assert curves["weighed"].error == report["weighed"]["calibration_error"]
+    assert list(groups) == ["weighed", "unweighed"]
+    assert [one.confidence for one in groups["weighed"]] == pytest.approx([0.3, 0.95])
+    assert [one.right for one in groups["weighed"]] == [0, 1]
 
 
 def test_a_person_judges_by_how_often_the_weighed_inference_is_right() -> None:
@@ -176,7 +194,9 @@ def test_a_person_judges_by_how_often_the_weighed_inference_is_right() -> None:
     assert choose_metrics(report) == {"inference": {"accuracy": 0.1235}}
 
 
-def test_the_avatars_shown_are_the_least_sure_and_the_middle_one() -> None:
-    surest = np.log([0.7, 0.3, 0.9, 0.5, 0.6])
-    logs = np.stack([surest, surest - 1], axis=1)
-    assert choose_examples(logs) == {"doubtful": 1, "typical": 4}
+def test_the_avatars_shown_are_the_middle_right_one_and_the_surest_wrong_one() -> None:
+    surest = np.log([0.7, 0.6, 0.9, 0.51, 0.8])
+    logs = np.stack([surest, np.log1p(-np.exp(surest))], axis=1)
+    assert choose_examples(logs, np.array([0, 1, 0, 0, 1])) == {"right": 0, "wrong": 4}
+    assert choose_examples(logs, np.zeros(5, dtype=np.intp)) == {"right": 0}
+    assert choose_examples(logs, np.ones(5, dtype=np.intp)) == {"wrong": 2}

@@ -1,14 +1,35 @@
 """Pictures show every image in its place, and the same inputs give the same bytes."""
 
-from collections.abc import Callable
+import os
+import subprocess
+import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
-from numpy.typing import NDArray
+from PIL import Image
 
-from stages.common.pictures import evenly_spaced, gallery, save_figure, save_picture
+from stages.common.pictures import (
+    FRAME,
+    MARGIN,
+    SPILL,
+    TEXT_SIZE,
+    TITLE_SIZE,
+    WIDTH,
+    Row,
+    as_tiles,
+    draw_rows,
+    evenly_spaced,
+    font,
+    head,
+    new_chart,
+    render,
+    save_picture,
+    stack,
+    wrap,
+)
+from tests.clones import ROOT
 from tests.pictures import (
     BLUE,
     GREEN,
@@ -21,14 +42,20 @@ from tests.pictures import (
 )
 
 
-@pytest.mark.parametrize("captions", [None, list("abcde")], ids=["plain", "captions"])
-def test_a_gallery_shows_every_image_whole_from_left_to_right_and_top_to_bottom(
-    captions: list[str] | None,
-) -> None:
-    picture = gallery(plain(*PAINTS), "title", 2, captions)
+def tiles(*paints: tuple[int, int, int]) -> list[Image.Image]:
+    return as_tiles(plain(*paints))
+
+
+def ink_rows(picture: Image.Image) -> int:
+    """Return how many rows of pixels have dark ones."""
+    return int((np.asarray(picture.convert("L")) < 140).any(axis=1).sum())
+
+
+@pytest.mark.parametrize("captions", [(), list("abcde")], ids=["plain", "captions"])
+def test_a_row_shows_every_tile_whole_and_goes_on_below(captions: list[str]) -> None:
+    picture = draw_rows([Row("label", tiles(*PAINTS), captions)], columns=2)
     boxes = [box_of(picture, paint) for paint in PAINTS]
-    sizes = {(right - left, bottom - top) for left, top, right, bottom in boxes}
-    ((width, height),) = sizes
+    ((width, height),) = {(right - left, bottom - top) for left, top, right, bottom in boxes}
     assert width == height >= SIDE
     for index, (left, top, _, _) in enumerate(boxes):
         assert left == boxes[index % 2][0]
@@ -38,12 +65,21 @@ def test_a_gallery_shows_every_image_whole_from_left_to_right_and_top_to_bottom(
     assert boxes[4][1] > boxes[2][3]
 
 
+def test_as_many_columns_as_asked_fill_the_width() -> None:
+    for columns in (2, 3):
+        picture = draw_rows([Row("", tiles(*PAINTS[:columns]))], columns)
+        boxes = [box_of(picture, paint) for paint in PAINTS[:columns]]
+        assert picture.width == WIDTH
+        assert boxes[0][0] == MARGIN
+        assert 0 <= WIDTH - MARGIN - boxes[-1][2] < columns
+
+
 def test_a_tile_keeps_its_images_orientation() -> None:
     # Red above, blue below, and green to the left of both.
     image = plain(RED)
     image[0, :, SIDE // 2 :] = np.reshape(BLUE, (3, 1, 1))
     image[0, :, :, : SIDE // 2] = np.reshape(GREEN, (3, 1, 1))
-    pixels = np.asarray(gallery(image, "", 1))
+    pixels = np.asarray(draw_rows([Row("", as_tiles(image))], 1))
     middles = {
         paint: np.argwhere((pixels == paint).all(axis=2)).mean(axis=0)
         for paint in (RED, GREEN, BLUE)
@@ -52,59 +88,100 @@ def test_a_tile_keeps_its_images_orientation() -> None:
     assert middles[GREEN][1] < middles[RED][1]
 
 
-@pytest.mark.parametrize("captions", [False, True])
-def test_a_gallery_grows_by_a_row_when_the_last_one_is_full(captions: bool) -> None:
-    def size(count: int) -> tuple[int, int]:
-        texts = ["x"] * count if captions else None
-        return gallery(plain(*[RED] * count), "title", 3, texts).size
-
-    assert size(1) == size(3)
-    assert size(4) == size(6)
-    (width, one_row), (same_width, two_rows), (_, three_rows) = size(1), size(4), size(7)
-    assert width == same_width
-    assert three_rows - two_rows == two_rows - one_row >= SIDE
+def test_a_frame_lies_around_its_own_tile() -> None:
+    picture = draw_rows([Row("", tiles(RED, BLUE), frames=["#00ff00", SPILL])], 2)
+    pixels = np.asarray(picture).astype(int)
+    for paint, frame in ((RED, (0, 255, 0)), (BLUE, (0xD5, 0x5E, 0x00))):
+        left, top, right, bottom = box_of(picture, paint)
+        around = pixels[top - FRAME : bottom + FRAME, left - FRAME : right + FRAME]
+        assert (around[FRAME // 2] == frame).all()
+        assert (around[:, -FRAME // 2] == frame).all()
 
 
-def test_a_gallery_of_nothing_is_a_title_over_paper() -> None:
-    picture = gallery(plain(), "nothing here", 4, [])
-    pixels = np.asarray(picture)
-    assert picture.size == gallery(plain(RED), "", 4).size
-    assert (pixels[:28] != 255).any()
-    assert (pixels[28:] == 255).all()
-
-
-def test_a_caption_stands_below_its_own_image() -> None:
-    captioned = gallery(plain(RED, BLUE), "", 2, ["", "caption"])
+def test_a_caption_stands_below_its_own_tile_and_a_label_above_all() -> None:
+    captioned = draw_rows([Row("", tiles(RED, BLUE), ["", "caption"])], 2)
     left, _, right, bottom = box_of(captioned, BLUE)
     ink = (np.asarray(captioned)[bottom:] < 128).all(axis=2)
     columns = np.flatnonzero(ink.any(axis=0))
     assert left <= columns.min() < columns.max() <= right
 
-
-def test_the_title_is_written_over_the_images() -> None:
-    def above(title: str) -> NDArray[np.uint8]:
-        picture = gallery(plain(RED), title, 4)
-        return np.asarray(picture)[: box_of(picture, RED)[1]]
-
-    assert (above("") == 255).all()
-    assert (above("wells") < 128).any()
+    labelled = draw_rows([Row("label", tiles(RED))], 2)
+    above = labelled.crop((0, 0, WIDTH, box_of(labelled, RED)[1]))
+    assert ink_rows(above) > 0
 
 
-def draw_gallery(path: Path) -> None:
-    save_picture(gallery(plain(*PAINTS), "title", 3, list("abcde")), path)
+def test_a_long_caption_goes_on_below_within_its_tiles_width() -> None:
+    def ink_of(caption: str) -> Image.Image:
+        picture = draw_rows([Row("", tiles(RED, BLUE), ["", caption])], 2)
+        return picture.crop((0, box_of(picture, BLUE)[3], WIDTH, picture.height))
+
+    words = ink_of("word " * 60)
+    columns = np.flatnonzero((np.asarray(words.convert("L")) < 140).any(axis=0))
+    assert WIDTH / 2 < columns.min() < columns.max() < WIDTH - MARGIN
+    assert words.height > ink_of("one\ntwo").height > ink_of("one").height
 
 
-def draw_curve(path: Path) -> None:
-    figure = Figure()
-    figure.add_subplot().plot([0, 1])
-    save_figure(figure, path)
+def test_rows_of_nothing_are_paper() -> None:
+    assert (np.asarray(draw_rows([], 4)) == 255).all()
 
 
-@pytest.mark.parametrize("draw", [draw_gallery, draw_curve])
-def test_the_same_inputs_give_the_same_png_bytes(
-    draw: Callable[[Path], None], tmp_path: Path
-) -> None:
+def test_a_head_writes_its_title_larger_than_its_subtitle() -> None:
+    title, subtitle = ink_rows(head("Spill", "")), ink_rows(head("", "Spill"))
+    assert title > subtitle > 0
+    assert ink_rows(head("Spill", "Spill")) == title + subtitle
+
+
+@pytest.mark.parametrize("size", [TITLE_SIZE, TEXT_SIZE])
+def test_a_text_is_wrapped_where_the_next_word_would_not_fit(size: int) -> None:
+    text = "the quick brown fox jumps over the lazy dog " * 8
+    lines = wrap(text.strip(), font(size), 500)
+    assert " ".join(lines) == text.strip()
+    for line, following in pairwise(lines):
+        assert font(size).getlength(line) <= 500
+        assert font(size).getlength(f"{line} {following.split(' ')[0]}") > 500
+
+
+def test_a_number_stays_with_its_unit() -> None:
+    assert wrap("7.6\N{NO-BREAK SPACE}%", font(TEXT_SIZE), 1) == ["7.6\N{NO-BREAK SPACE}%"]
+
+
+def test_parts_stand_one_below_the_other() -> None:
+    parts = [Image.new("RGB", (10, 4 + i), paint) for i, paint in enumerate(PAINTS)]
+    picture = stack(*parts)
+    assert picture.size == (10, sum(part.height for part in parts))
+    tops = [box_of(picture, paint)[1] for paint in PAINTS]
+    assert tops == sorted(tops)
+
+
+def test_a_chart_is_as_wide_as_all_pictures() -> None:
+    assert render(new_chart(2)).size == (WIDTH, 300)
+
+
+def draw(path: Path) -> None:
+    chart = new_chart(2)
+    chart.subplots().plot([0, 1])
+    rows = [Row("label", tiles(*PAINTS), list("abcde"))]
+    save_picture(path, "title", "subtitle", draw_rows(rows, 3), render(chart))
+
+
+def test_the_same_inputs_give_the_same_png_bytes(tmp_path: Path) -> None:
     assert_draws_the_same_bytes(draw, tmp_path)
+
+
+def test_a_users_own_settings_change_no_picture(tmp_path: Path) -> None:
+    settings = tmp_path / "matplotlibrc"
+    settings.write_text("font.size: 30\nlines.linewidth: 9\n", encoding="utf-8")
+    code = (
+        "import sys; from pathlib import Path; from tests.common.test_pictures import draw; "
+        "draw(Path(sys.argv[1]))"
+    )
+    written = {}
+    for name, own in (("plain", {}), ("own", {"MATPLOTLIBRC": str(settings)})):
+        path = tmp_path / f"{name}.png"
+        command = [sys.executable, "-c", code, str(path)]
+        subprocess.run(command, cwd=ROOT, env={**os.environ, **own}, check=True)
+        written[name] = path.read_bytes()
+    assert written["own"] == written["plain"]
 
 
 @pytest.mark.parametrize(("count", "wanted"), [(100, 7), (8, 7), (7, 7), (3, 7), (1, 7), (0, 7)])

@@ -1,12 +1,13 @@
 """Detectors are compared on hard cases, of which each kind counts the same."""
 
 import json
-from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
+from stages.common.pictures import NORMAL, SPILL, Row
 from stages.common.types import FloatArray, Indices
 from stages.wells.detection.calibration import fit_detectors
 from stages.wells.detection.detector import Detector, by_key, score_for
@@ -14,13 +15,14 @@ from stages.wells.detection.normality import Scores
 from stages.wells.detection.params import DetectorParams
 from stages.wells.detection.thresholds import Rule
 from stages.wells.evaluation import validation
-from stages.wells.evaluation.hard_cases import NO_FOLD, HardCases
+from stages.wells.evaluation.hard_cases import NO_FOLD, HardCases, draw_hard_cases
 from stages.wells.evaluation.metrics import measure_by_kind
 from stages.wells.evaluation.validation import (
     GALLERY_COLUMNS,
     declare,
+    draw_cases,
+    draw_validation,
     measure_detectors,
-    show_cases,
 )
 from stages.wells.networks.base import Network
 from tests.small_wells import (
@@ -200,22 +202,77 @@ def painted_cases(counts: dict[str, int]) -> HardCases:
     images = np.zeros((len(kinds), 3, 16, 24), dtype=np.uint8)
     for kind, paint in PAINTS.items():
         images[kinds == kind] = np.reshape(paint, (3, 1, 1))
-    unused = np.zeros(len(kinds))
-    return HardCases(images, kinds, unused.astype(np.bool_), unused.astype(np.intp))
+    spilled = np.isin(kinds, ["spill", "empty", "spill_covered"])
+    return HardCases(images, kinds, spilled, np.zeros(len(kinds), dtype=np.intp))
 
 
-def rows_of(picture: Image.Image, paint: tuple[int, int, int]) -> tuple[int, int]:
-    rows = np.flatnonzero((np.asarray(picture) == paint).all(axis=2).any(axis=1))
-    return int(rows.min()), int(rows.max())
+def rights(**shares: float) -> dict[str, Any]:
+    """Return what is measured of two detectors, the first with two scores."""
+    right = dict.fromkeys(PARTS, 1.0) | {"spill_covered": 1.0} | shares
+    alone = {name: {"right": right} for name in ("appearance", "texture")}
+    return {
+        "detector": {"name": "both", "right": right, "scores": alone},
+        "other": {"name": "other", "right": {**right, "far": 0.25}, "scores": {"mse": {}}},
+    }
 
 
-def test_a_gallery_shows_a_row_of_each_drawn_kind_and_none_of_the_others() -> None:
+@pytest.fixture
+def saved(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """Return a list of what is saved as a picture from now on."""
+    found: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(validation, "save_picture", lambda *given: found.append(given))
+    return found
+
+
+def test_a_gallery_shows_a_row_of_each_drawn_kind_and_none_of_the_others(
+    saved: list[tuple[Any, ...]],
+) -> None:
     counts = {"normal": 20, "far": 8, "covered": 20, "spill": 9, "empty": 8, "spill_covered": 9}
-    picture = show_cases(painted_cases(counts))
-    spans = [rows_of(picture, paint) for paint in PAINTS.values()]
-    for (_, bottom), (top, _) in pairwise(spans):
-        assert bottom < top
-    pixels = np.asarray(picture)
-    areas = {(pixels == paint).all(axis=2).sum() for paint in PAINTS.values()}
-    assert areas == {GALLERY_COLUMNS * 9 * 16 * 24}
+    draw_cases(Path("x.png"), painted_cases(counts), rights())
+    pixels = np.asarray(saved[0][3])
+    tops = []
+    for kind, paint in PAINTS.items():
+        found = (pixels == paint).all(axis=2)
+        columns = np.flatnonzero(found.any(axis=0))
+        assert (np.diff(columns) > 1).sum() == GALLERY_COLUMNS - 1, kind
+        tops.append(np.flatnonzero(found.any(axis=1))[0])
+    order = [kind for kind in validation.KINDS if kind in PAINTS]
+    assert [list(PAINTS)[i] for i in np.argsort(tops)] == order
     assert not (pixels == 0).all(axis=2).any(), "a photo as it was is no drawn case"
+
+
+def test_a_rows_label_tells_how_many_the_detector_in_use_calls_rightly(
+    saved: list[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows: list[Row] = []
+    monkeypatch.setattr(validation, "draw_rows", lambda given, _: rows.extend(given))
+    counts = {"normal": 2, "far": 2, "covered": 2, "spill": 2, "empty": 1, "spill_covered": 2}
+    draw_cases(Path("x.png"), painted_cases(counts), rights(empty=0.984, covered=0.7))
+    assert {row.label: row.frames[0] for row in rows} == {
+        "unlike any learned: 100.0 % called rightly": NORMAL,
+        "covered: 70.0 % called rightly": NORMAL,
+        "empty wells: 98.4 % called rightly": SPILL,
+        "spills, covered: 100.0 % called rightly": SPILL,
+    }
+    assert saved[0][1] == "The detector in use is right on 70.0 % or more of each kind of hard case"
+
+
+def test_a_table_has_a_row_for_each_detector_and_each_of_several_scores(
+    saved: list[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(validation, "chart_table", lambda *given: tables.append(given))
+    draw_validation(Path("x.png"), rights(empty=0.5))
+    ((shares, rows, columns),) = tables
+    assert rows == ["both", "  appearance", "  texture", "other"]
+    kinds = [kind for kind in validation.KINDS if kind in {*PARTS, "spill_covered"}]
+    assert columns == [validation.KINDS[kind] for kind in kinds]
+    assert shares[:, kinds.index("empty")].tolist() == [0.5] * 4
+    assert shares[:, kinds.index("far")].tolist() == [1, 1, 1, 0.25]
+    assert '"both" 50' in saved[0][1]
+    assert '"other" 25' in saved[0][1]
+
+
+def test_every_kind_of_case_has_a_name_for_people() -> None:
+    cases = draw_hard_cases(TRAIN, FOLDS, FOLDS == 0, PARTS["spill"], seed=0)
+    assert set(validation.KINDS) == set(cases.kinds)

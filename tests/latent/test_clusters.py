@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from stages.wells.latent.clusters import find_clusters, silhouette, spills_in_pure_clusters
+from stages.wells.latent.clusters import (
+    find_clusters,
+    pure_clusters,
+    silhouette,
+    spills_in_pure_clusters,
+)
 from tests.latent.points import BLOBS, POINTS
 
 
@@ -29,6 +34,12 @@ def test_spills_count_as_found_in_clusters_that_are_pure_enough(
     clusters = np.array([0, 0, 0, 0, 0, 1, 1])
     spills = np.array([True, True, False, False, False, True, True])
     assert spills_in_pure_clusters(clusters, spills, purity) == share
+
+
+def test_clusters_are_pure_one_by_one() -> None:
+    clusters, spills = np.array([0, 0, 1, 2, 2]), np.array([True, False, True, False, False])
+    assert pure_clusters(clusters, spills, 0.6).tolist() == [False, True, False]
+    assert pure_clusters(clusters, spills, 0.5).tolist() == [True, True, False]
 
 
 def test_no_pure_cluster_holds_no_spill() -> None:

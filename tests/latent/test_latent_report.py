@@ -3,39 +3,17 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
+from PIL import Image
 
-from stages.common.types import Images
-from stages.wells.latent import report
-from stages.wells.latent.plots import HOLDOUT, KNOWN_SPILL, TEST_NORMAL, TEST_SPILL, TRAIN
-from stages.wells.latent.report import Shown, choose_shown, report_network
+from stages.common.pictures import WIDTH
+from stages.wells.latent.report import report_network
+from stages.wells.latent.shown import TEST_NORMAL, TEST_SPILL, TRAIN, Shown, choose_shown
 from tests.small_wells import grainy_wells, noise, small_network
 
 pytestmark = pytest.mark.slow
 
 PICTURES = {"pca.png", "tsne.png", "clusters.png"}
-
-
-def numbered(count: int) -> Images:
-    return np.arange(count, dtype=np.uint8).reshape(count, 1, 1, 1).repeat(3, axis=1)
-
-
-def test_some_of_each_group_are_shown_evenly_and_of_spills_all(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(report, "SHOWN", {TRAIN: 3, HOLDOUT: 4})
-    parts = {TRAIN: 101, HOLDOUT: 2, KNOWN_SPILL: 30, TEST_SPILL: 0}
-    shown = choose_shown({name: numbered(count) for name, count in parts.items()})
-    names, counts = np.unique(shown.groups, return_counts=True)
-    assert dict(zip(names.tolist(), counts.tolist(), strict=True)) == {
-        TRAIN: 3,
-        HOLDOUT: 2,
-        KNOWN_SPILL: 30,
-    }
-    assert len(shown.images) == 35
-    assert shown.images[shown.groups == TRAIN][:, 0, 0, 0].tolist() == [0, 50, 100]
-    assert shown.images[shown.groups == KNOWN_SPILL][:, 0, 0, 0].tolist() == list(range(30))
 
 
 def shown_wells(spills: int = 10) -> Shown:
@@ -69,3 +47,11 @@ def test_without_spills_nothing_is_said_of_them(tmp_path: Path) -> None:
     found = report_network("autoencoder", network, shown_wells(0), noise(12), 3, 0, tmp_path)
     assert found.keys() == {"silhouette"}
     assert {path.name for path in tmp_path.iterdir()} == PICTURES
+
+
+def test_a_few_photos_of_one_group_in_two_clusters_are_enough(tmp_path: Path) -> None:
+    few = choose_shown({TRAIN: grainy_wells(6, 0, height=16, width=16)})
+    report_network("mnad", small_network("mnad"), few, noise(2), 2, 0, tmp_path)
+    for path in tmp_path.iterdir():
+        with Image.open(path) as picture:
+            assert picture.width == WIDTH

@@ -5,7 +5,13 @@ import pytest
 import torch
 
 from stages.wells.latent.clusters import silhouette
-from stages.wells.latent.maps import COMPONENTS, encode, neighbourhood_map, principal_components
+from stages.wells.latent.maps import (
+    COMPONENTS,
+    encode,
+    nearest_points,
+    neighbourhood_map,
+    principal_components,
+)
 from stages.wells.networks import base
 from tests.latent.points import BLOBS, POINTS
 from tests.small_wells import noise, small_network
@@ -35,10 +41,12 @@ def test_latents_do_not_depend_on_the_batch_size(
 
 
 def test_components_come_in_order_of_variance_and_are_uncorrelated() -> None:
-    components = principal_components(POINTS)
+    components, shares = principal_components(POINTS)
     covariance = np.cov(components.T)
-    assert np.all(np.diff(np.diag(covariance)) <= 0)
-    assert np.allclose(covariance - np.diag(np.diag(covariance)), 0, atol=1e-8)
+    variances = np.diag(covariance)
+    assert np.all(np.diff(variances) <= 0)
+    np.testing.assert_allclose(shares, variances / variances.sum())
+    assert np.allclose(covariance - np.diag(variances), 0, atol=1e-8)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +54,7 @@ def test_components_come_in_order_of_variance_and_are_uncorrelated() -> None:
 )
 def test_there_are_as_many_components_as_there_can_be(count: int, numbers: int, kept: int) -> None:
     points = np.random.default_rng(0).normal(size=(count, numbers))
-    assert principal_components(points).shape == (count, kept)
+    assert principal_components(points).points.shape == (count, kept)
 
 
 def test_the_map_is_the_same_each_time_and_keeps_clusters_together() -> None:
@@ -58,3 +66,12 @@ def test_the_map_is_the_same_each_time_and_keeps_clusters_together() -> None:
 
 def test_a_few_points_have_a_map_too() -> None:
     assert np.isfinite(neighbourhood_map(POINTS[:5], seed=0)).all()
+
+
+def test_the_nearest_point_is_another_one() -> None:
+    assert nearest_points(np.array([[0.0], [1.0], [1.4], [9.0]])).tolist() == [1, 2, 1, 2]
+
+
+def test_of_points_on_each_other_each_has_another_as_its_nearest() -> None:
+    nearest = nearest_points(np.zeros((3, 2)))
+    assert all(nearest != np.arange(3))

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from stages.wells.latent.memory import memory_use, query_plane
-from stages.wells.networks.mnad import Mnad, as_rows
+from stages.wells.latent.memory import memory_use, nearest_items
+from stages.wells.networks.mnad import Mnad
 from tests.small_wells import noise, small_network
 
 
@@ -55,21 +55,14 @@ def test_position_explains_nothing_where_images_alone_differ(
     assert memory_use(network, noise(4)).position_share == pytest.approx(0, abs=1e-9)
 
 
-def test_a_plane_tells_each_querys_item_and_position() -> None:
-    network, images = build().eval(), noise(3)
-    plane = query_plane(network, images)
-    assert plane.queries.shape == (12, 2)
-    assert plane.items.shape == (5, 2)
-    assert plane.positions.tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]] * 3
-    with torch.inference_mode():
-        rows = as_rows(network.encode(torch.from_numpy(images).float() / 255))
-    assert plane.nearest.tolist() == network.read(rows).nearest.tolist()
-
-
-def test_queries_and_items_lie_in_the_same_plane(monkeypatch: pytest.MonkeyPatch) -> None:
-    network = build()
-    monkeypatch.setattr(
-        network, "queries_of", lambda images: network.memory[[0, 1, 2, 3, 4, 0, 1, 2]]
-    )
-    plane = query_plane(network, noise(2))
-    np.testing.assert_allclose(plane.queries[:5], plane.items, atol=1e-5)
+def test_each_place_of_each_photo_has_its_nearest_item(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = build(items=5)
+    items = torch.arange(18) % 5
+    monkeypatch.setattr(network, "queries_of", lambda images: network.memory[items])
+    nearest = nearest_items(network, noise(3, height=16, width=24))
+    # Photo by photo, and in each row by row.
+    assert nearest.tolist() == [
+        [[0, 1, 2], [3, 4, 0]],
+        [[1, 2, 3], [4, 0, 1]],
+        [[2, 3, 4], [0, 1, 2]],
+    ]

@@ -1,4 +1,4 @@
-"""What docs/development.md adds to the project, it adds here: the pieces apply, and they run."""
+"""What docs/ say how to add to the project, they add here: the pieces apply, and they run."""
 
 import json
 import re
@@ -11,11 +11,13 @@ from tests.clones import ROOT, commit, in_clone, replace_in, small_clone
 
 pytestmark = pytest.mark.slow
 
-PIECES = re.findall(
-    r"^```diff\n(.*?)^```$",
-    (ROOT / "docs/development.md").read_text(encoding="utf-8"),
-    re.MULTILINE | re.DOTALL,
-)
+PIECES = [
+    piece
+    for page in ("docs/extending.md", "docs/development.md")
+    for piece in re.findall(
+        r"^```diff\n(.*?)^```$", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+]
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,7 @@ def read(clone: Path, name: str) -> Any:
     return json.loads((clone / name).read_text(encoding="utf-8"))
 
 
-def test_the_page_adds_something_of_each_kind() -> None:
+def test_the_pages_add_something_of_each_kind() -> None:
     assert len(PIECES) == 6
 
 

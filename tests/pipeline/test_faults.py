@@ -18,12 +18,11 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from matplotlib.figure import Figure
 from PIL import Image
 
 from stages.common.errors import InputError
 from stages.common.files import write_arrays, write_json, write_text
-from stages.common.pictures import save_figure, save_picture
+from stages.common.pictures import save_image
 from stages.wells.data.archive import write_canonical
 from stages.wells.networks import registry
 from tests.clones import BIN, IDENTITY, ROOT, copy_project
@@ -302,12 +301,6 @@ def save_network(path: Path) -> None:
     registry.save([registry.build("mnad", settings, seed=0)], "mnad", settings, path)
 
 
-def save_drawing(path: Path) -> None:
-    figure = Figure()
-    figure.add_subplot().plot([0, 1])
-    save_figure(figure, path)
-
-
 def noise() -> Image.Image:
     return Image.fromarray(np.random.default_rng(0).integers(256, size=(99, 99, 3), dtype=np.uint8))
 
@@ -318,14 +311,13 @@ def noise() -> Image.Image:
         lambda path: write_text(path, "word " * 9999),
         lambda path: write_json(path, {"list": list(range(9999))}),
         lambda path: write_arrays(path, numbers=np.arange(9999)),
-        lambda path: save_picture(noise(), path),
-        save_drawing,
+        lambda path: save_image(noise(), path),
         save_network,
         lambda path: write_canonical(
             dict.fromkeys(LAYOUT, lambda: b"photo" * 999), path, "made up"
         ),
     ],
-    ids=["text", "json", "arrays", "picture", "figure", "network", "archive"],
+    ids=["text", "json", "arrays", "picture", "network", "archive"],
 )
 def test_a_full_disk_is_told_in_a_line_and_the_old_file_stays(
     write: Callable[[Path], Any], tmp_path: Path

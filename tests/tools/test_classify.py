@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from stages.wells.detection.calibration import fit_detectors
-from stages.wells.detection.decision_map import lay_over, map_decision
+from stages.wells.detection.decision_picture import decide, draw_decision
 from stages.wells.detection.detector import Detector, save_artifact, score_for
 from stages.wells.detection.params import DetectorParams
 from stages.wells.networks.registry import Members
@@ -158,17 +158,18 @@ def test_rows_keep_their_order_where_a_later_batch_is_scored_first(
     monkeypatch: pytest.MonkeyPatch, detector: Detector
 ) -> None:
     monkeypatch.setattr(tool, "BATCH", 1)
-    score, second_done = tool._score, Event()
+    rows_of, second_done = tool._rows, Event()
 
-    def score_the_second_first(images: Any, *rest: Any) -> dict[str, Row]:
-        if "0" in images:
+    def score_the_second_first(batch: Any, *rest: Any) -> list[Row]:
+        ((name, _),) = batch
+        if name == "0":
             assert second_done.wait(60), "two batches are not scored at once"
-        found = score(images, *rest)
-        if "1" in images:
+        found = rows_of(batch, *rest)
+        if name == "1":
             second_done.set()
         return found
 
-    monkeypatch.setattr(tool, "_score", score_the_second_first)
+    monkeypatch.setattr(tool, "_rows", score_the_second_first)
     photos = [photo(str(index), NORMAL[index]) for index in range(6)]
     assert [row.name for row in classify(photos, detector, {})] == list("012345")
 
@@ -192,7 +193,7 @@ def test_photos_are_read_as_they_are_needed(
     assert 6 <= asked <= 2 * (3 + tool.SCORERS + 1)
 
 
-def test_heat_maps_lie_below_their_folder_and_show_the_photo_magnified(
+def test_heat_maps_lie_below_their_folder_and_show_how_each_photo_was_decided(
     tmp_path: Path, detector: Detector
 ) -> None:
     names = ["../../a.png", "/b/c.jpg", "d/e.png"]
@@ -205,11 +206,12 @@ def test_heat_maps_lie_below_their_folder_and_show_the_photo_magnified(
         "heat/d/e.png.png",
     ]
     images = arrays([SPILLED[0]])
-    (laid,) = lay_over(images, map_decision(detector, {}, images), detector.threshold)
+    (decision,) = decide(detector, {}, images, score_for([detector], {}, images))
     for path in written:
         with Image.open(tmp_path / path) as picture:
-            pixels = np.asarray(picture).transpose(2, 0, 1)
-        np.testing.assert_array_equal(pixels, laid.repeat(8, axis=1).repeat(8, axis=2))
+            shown = np.asarray(picture)
+        expected = draw_decision(path.name.removesuffix(".png"), decision, detector)
+        np.testing.assert_array_equal(shown, np.asarray(expected))
 
 
 def names_below(*paths: Path | str) -> list[str]:

@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from stages.common.errors import InputError
 from tests.clones import ROOT
-from tools.docs import TEMPLATE, filled_pages, interval, percent, spread
+from tools.docs import TEMPLATE, filled_pages, interval, percent, read_metrics, spread
+from tools.peers import PICTURE, draw_compared, read_peers
 
 
 def test_every_page_tells_the_committed_metrics() -> None:
@@ -27,6 +30,12 @@ def test_every_block_stands_in_a_page() -> None:
     assert [name for name in names if f"<!-- metrics: {name} -->" not in text] == []
 
 
+def test_the_picture_beside_others_shows_the_committed_metrics(tmp_path: Path) -> None:
+    draw_compared(tmp_path / "new.png", read_metrics(ROOT), read_peers(ROOT))
+    with Image.open(tmp_path / "new.png") as new, Image.open(ROOT / PICTURE) as committed:
+        np.testing.assert_array_equal(np.asarray(new), np.asarray(committed), "run `make docs`")
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A project of one page, one block and one metric."""
@@ -34,6 +43,7 @@ def project(tmp_path: Path) -> Path:
         "README.md": "Before.\n<!-- metrics: rate -->\nold\n<!-- end -->\nAfter.\n",
         str(TEMPLATE): "{% block rate %}\nIt is {{ seeds.tpr | percent }}.\n{% endblock %}\n",
         "metrics/seeds.json": '{"tpr": 0.5}',
+        "docs/peers.csv": "who,method,tpr,tnr,threshold\n",
     }.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text, encoding="utf-8")

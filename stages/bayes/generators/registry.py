@@ -50,6 +50,8 @@ GENERATORS = {
         "pixels that always change together as one, each given a style", np.uint32, Styled.fit
     ),
 }
+# Draw every pixel by itself, so that their avatars are noise.
+INDEPENDENT = ("mle", "poly", "pixel")
 
 
 def title(name: str) -> str:

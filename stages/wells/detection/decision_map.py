@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 import matplotlib as mpl
 import numpy as np
+from numpy.typing import NDArray
 
-from stages.common.types import FloatArray, Images
+from stages.common.types import FloatArray, Images, Indices, Marks
 from stages.wells.detection.detector import Detector, standardise
 from stages.wells.detection.features import BLOCK, middle
 from stages.wells.detection.normality import measure_distances
@@ -24,22 +25,22 @@ def map_decision(detector: Detector, networks: Mapping[str, Members], images: Im
     of each block's own, or of the middle's where a score looks at it as a whole; 0 where a score
     doesn't look.
     """
-    height, width = images.shape[-2:]
-    rows, columns = height // BLOCK, width // BLOCK
-    grid = np.arange(rows * columns).reshape(rows, columns)
-    inside = grid[tuple(slice(s.start // BLOCK, s.stop // BLOCK) for s in middle(height, width))]
-    mapped = np.zeros((len(images), rows * columns))
+    grid = _grid(detector)
+    mapped = np.zeros((len(images), grid.size))
     found = measure_distances(images, detector.normality(), networks)
     for name, distances in found.items():
         fitted = detector.scores[name]
         strange = standardise(np.mean(distances, axis=0), fitted.mean, fitted.std)
-        if SCORES[name].network is None:
-            # One position stands for the whole middle.
-            mapped[:, inside.ravel()] += strange
-        else:
-            where = fitted.normality.where
-            mapped[:, slice(None) if where is None else where] += strange
-    return mapped.reshape(len(images), rows, columns) / len(found)
+        mapped[:, _looked_at(detector, name)] += strange
+    return mapped.reshape(len(images), *grid.shape) / len(found)
+
+
+def mark_counted(detector: Detector) -> Marks:
+    """Mark the blocks that any of a detector's scores looks at, `[H / 4, W / 4]`."""
+    counted = np.zeros(_grid(detector).shape, dtype=np.bool_)
+    for name in detector.scores:
+        counted.ravel()[_looked_at(detector, name)] = True
+    return counted
 
 
 def lay_over(images: Images, blocks: FloatArray, threshold: float) -> Images:
@@ -50,7 +51,30 @@ def lay_over(images: Images, blocks: FloatArray, threshold: float) -> Images:
     """
     share = np.clip(blocks / (FULL_HEAT * max(threshold, 1e-6)), 0, 1)
     share = share.repeat(BLOCK, axis=1).repeat(BLOCK, axis=2)
-    heat = mpl.colormaps[HEAT_MAP](share, bytes=True)[..., :3].transpose(0, 3, 1, 2)
+    heat = heat_of(share).transpose(0, 3, 1, 2)
     blended = images + share[:, None] * (heat.astype(np.float64) - images)
     laid: Images = blended.round().astype(np.uint8)
     return laid
+
+
+def heat_of(share: FloatArray) -> NDArray[np.uint8]:
+    """Return the colours of shares of full heat, 0 to 1, as RGB: `[…]` to `[…, 3]`."""
+    colours: NDArray[np.uint8] = mpl.colormaps[HEAT_MAP](share, bytes=True)[..., :3]
+    return colours
+
+
+def _grid(detector: Detector) -> Indices:
+    """Return the numbers of a photo's blocks, row by row, `[H / 4, W / 4]`."""
+    rows, columns = detector.height // BLOCK, detector.width // BLOCK
+    return np.arange(rows * columns).reshape(rows, columns)
+
+
+def _looked_at(detector: Detector, name: str) -> Indices:
+    """Return the numbers of the blocks that one of a detector's scores looks at."""
+    grid, where = _grid(detector), detector.scores[name].normality.where
+    if SCORES[name].network is None:
+        top, left = middle(detector.height, detector.width)
+        grid = grid[
+            top.start // BLOCK : top.stop // BLOCK, left.start // BLOCK : left.stop // BLOCK
+        ]
+    return grid.ravel() if where is None else grid.ravel()[where]

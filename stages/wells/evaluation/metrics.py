@@ -41,7 +41,7 @@ def measure(scores: FloatArray, labels: Marks, threshold: float) -> dict[str, An
         measured[kind] = int(which.sum())
         if which.any():
             measured[rate] = float(right[which].mean())
-            measured[f"{rate}_interval"] = wilson_interval(right[which])
+            measured[f"{rate}_interval"] = wilson_interval(int(right[which].sum()), measured[kind])
     if {"tpr", "tnr"} <= measured.keys():
         measured["balanced_accuracy"] = (measured["tpr"] + measured["tnr"]) / 2
         measured["auroc"] = float(roc_auc_score(labels, scores))
@@ -74,10 +74,9 @@ def measure_by_kind(
     }
 
 
-def wilson_interval(successes: Marks) -> dict[str, float]:
-    """Return the 95 % score interval of the share of successes (Wilson 1927, JASA 22:209-212)."""
-    test = binomtest(int(successes.sum()), len(successes))
-    interval = test.proportion_ci(0.95, method="wilson")
+def wilson_interval(successes: int, number: int) -> dict[str, float]:
+    """Return the 95 % score interval of a share of successes (Wilson 1927, JASA 22:209-212)."""
+    interval = binomtest(successes, number).proportion_ci(0.95, method="wilson")
     return {"low": float(interval.low), "high": float(interval.high)}
 
 

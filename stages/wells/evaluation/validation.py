@@ -1,21 +1,46 @@
 """Detectors measured on hard cases drawn from held-out wells: what is chosen is chosen by these."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from stages.common.pictures import evenly_spaced, gallery
+from stages.common.pictures import (
+    NORMAL,
+    SPILL,
+    Row,
+    as_tiles,
+    draw_rows,
+    evenly_spaced,
+    save_picture,
+)
 from stages.common.types import Better, FloatArray, Indices
 from stages.wells.detection import thresholds
 from stages.wells.detection.detector import Detector, combine, score_for
 from stages.wells.detection.normality import Scores
+from stages.wells.evaluation.charts import chart_table
 from stages.wells.evaluation.hard_cases import HardCases
 from stages.wells.evaluation.metrics import RATE_DIGITS, measure_by_kind
 from stages.wells.networks.registry import Members
 
 GALLERY_COLUMNS = 8
+# What kinds of cases are called in pictures, normal wells first, and those that are not drawn.
+KINDS = {
+    "normal": "normal wells",
+    "far": "unlike any learned",
+    "covered": "covered",
+    "contrast": "another contrast",
+    "light": "another light",
+    "haze": "haze",
+    "spill": "known spills",
+    "spill_covered": "spills, covered",
+    "spill_light": "spills, another light",
+    "empty": "empty wells",
+    "empty_covered": "empty, covered",
+    "empty_light": "empty, another light",
+}
+UNDRAWN = ("normal", "spill")
 BETTER: Better = {"validation": "higher"}
 
 
@@ -47,13 +72,50 @@ def declare(measured: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     }
 
 
-def show_cases(cases: HardCases) -> Image.Image:
-    """Return a gallery of drawn cases, a row a kind."""
-    drawn = [kind for kind in dict.fromkeys(cases.kinds) if kind not in ("normal", "spill")]
-    found = [np.flatnonzero(cases.kinds == kind) for kind in drawn]
-    chosen = np.concatenate([one[evenly_spaced(len(one), GALLERY_COLUMNS)] for one in found])
-    title = "validation: hard cases, a row a kind"
-    return gallery(cases.images[chosen], title, GALLERY_COLUMNS, list(cases.kinds[chosen]))
+def draw_cases(path: Path, cases: HardCases, measured: Mapping[str, Any]) -> None:
+    """Draw some cases of each drawn kind, under how many of them the detector in use calls rightly.
+
+    measured: what `measure_detectors` returns, the one in use first.
+    """
+    first = next(iter(measured.values()))
+    rows = []
+    for kind, title in KINDS.items():
+        found = np.flatnonzero(cases.kinds == kind)
+        if kind not in UNDRAWN and len(found):
+            tiles = as_tiles(cases.images[found[evenly_spaced(len(found), GALLERY_COLUMNS)]])
+            label = f"{title}: {100 * first['right'][kind]:.1f} % called rightly"
+            colour = SPILL if cases.labels[found[0]] else NORMAL
+            rows.append(Row(label, tiles, frames=[colour] * len(tiles)))
+    worst = min(first["right"].values())
+    title = f"The detector in use is right on {100 * worst:.1f} % or more of each kind of hard case"
+    subtitle = (
+        "Drawn over held-out wells and known spills, to choose detectors by; blue frames: normal "
+        "wells, orange ones: spills."
+    )
+    save_picture(path, title, subtitle, draw_rows(rows, GALLERY_COLUMNS))
+
+
+def draw_validation(path: Path, measured: Mapping[str, Any]) -> None:
+    """Draw how much of each kind of case each detector, and each of its scores, calls rightly.
+
+    measured: what `measure_detectors` returns, the one in use first.
+    """
+    rows = {}
+    for one in measured.values():
+        rows[one["name"]] = one["right"]
+        if len(one["scores"]) > 1:
+            rows |= {f"  {name}": alone["right"] for name, alone in one["scores"].items()}
+    kinds = [kind for kind in KINDS if kind in next(iter(rows.values()))]
+    shares = np.array([[right[kind] for kind in kinds] for right in rows.values()])
+    worst = [
+        f'"{one["name"]}" {100 * min(one["right"].values()):.0f} %' for one in measured.values()
+    ]
+    title = "Of the kind that it does worst, each detector calls rightly: " + ", ".join(worst)
+    subtitle = (
+        "Per cent called rightly of each kind of hard case, rounded down; normal wells left, "
+        "spills right. Under a detector of several scores, each of them alone."
+    )
+    save_picture(path, title, subtitle, chart_table(shares, list(rows), [KINDS[k] for k in kinds]))
 
 
 def _measure(

@@ -24,8 +24,11 @@ def silhouette(components: FloatArray, clusters: Indices) -> float:
     return float(silhouette_score(components, clusters))
 
 
+def pure_clusters(clusters: Indices, spills: Marks, purity: float) -> Marks:
+    """Return of which clusters, `[C]`, spills are at least the share `purity`."""
+    return np.asarray(np.bincount(clusters, weights=spills) >= purity * np.bincount(clusters))
+
+
 def spills_in_pure_clusters(clusters: Indices, spills: Marks, purity: float) -> float:
     """Return the share of spills that lie in clusters of which spills are at least `purity`."""
-    sizes = np.bincount(clusters)
-    pure = np.bincount(clusters, weights=spills) >= purity * sizes
-    return float(pure[clusters][spills].mean())
+    return float(pure_clusters(clusters, spills, purity)[clusters][spills].mean())

@@ -1,17 +1,27 @@
 """Latents of photos, and how they lie in the plane."""
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
+from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from stages.common.types import FloatArray, Images
+from stages.common.types import FloatArray, Images, Indices
 from stages.wells.networks.base import Network, batches
 
 COMPONENTS = 20
 PERPLEXITY = 30
+
+
+class Components(NamedTuple):
+    """Points along K principal components, `[N, K]`, and the share of variance of each, `[K]`."""
+
+    points: FloatArray
+    shares: FloatArray
 
 
 def encode(network: Network, images: Images) -> FloatArray:
@@ -22,11 +32,11 @@ def encode(network: Network, images: Images) -> FloatArray:
     return np.asarray(torch.cat(parts).numpy())
 
 
-def principal_components(points: FloatArray) -> FloatArray:
-    """Return up to COMPONENTS principal components `[N, K]` of points `[N, D]`, largest first."""
-    count = min(COMPONENTS, *points.shape)
-    scores = PCA(count, svd_solver="full").fit_transform(StandardScaler().fit_transform(points))
-    return np.asarray(scores)
+def principal_components(points: FloatArray) -> Components:
+    """Return up to COMPONENTS principal components of points `[N, D]`, largest first."""
+    pca = PCA(min(COMPONENTS, *points.shape), svd_solver="full")
+    scores = pca.fit_transform(StandardScaler().fit_transform(points))
+    return Components(np.asarray(scores), pca.explained_variance_ratio_)
 
 
 def neighbourhood_map(components: FloatArray, seed: int) -> FloatArray:
@@ -39,3 +49,10 @@ def neighbourhood_map(components: FloatArray, seed: int) -> FloatArray:
     with threadpool_limits(1):
         embedded = TSNE(perplexity=perplexity, init="pca", random_state=seed, n_jobs=1)
         return np.asarray(embedded.fit_transform(components))
+
+
+def nearest_points(components: FloatArray) -> Indices:
+    """Return which other point is nearest to each of points `[N, K]`: `[N]`."""
+    with threadpool_limits(1):
+        nearest = NearestNeighbors(n_neighbors=1).fit(components).kneighbors(return_distance=False)
+    return np.asarray(nearest[:, 0])

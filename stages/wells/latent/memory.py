@@ -1,12 +1,11 @@
-"""How a memory is used, and where its queries lie."""
+"""How a memory is used, and by which places of a photo."""
 
 from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import entropy
-from sklearn.decomposition import PCA
 
-from stages.common.types import FloatArray, Images, Indices
+from stages.common.types import Images, Indices
 from stages.wells.networks.mnad import Mnad
 
 # Pixels of a query's side.
@@ -26,19 +25,6 @@ class MemoryUse(NamedTuple):
     position_share: float
 
 
-class QueryPlane(NamedTuple):
-    """Queries of images in the plane of their first two principal components.
-
-    queries `[K, 2]`, memory items `[M, 2]`, the nearest item of each query `[K]` and its row and
-    column in the image `[K, 2]`.
-    """
-
-    queries: FloatArray
-    items: FloatArray
-    nearest: Indices
-    positions: Indices
-
-
 def memory_use(network: Mnad, images: Images) -> MemoryUse:
     """Return how the queries of images `[N, 3, H, W]` uint8 use the memory."""
     queries = network.queries_of(images)
@@ -53,15 +39,8 @@ def memory_use(network: Mnad, images: Images) -> MemoryUse:
     )
 
 
-def query_plane(network: Mnad, images: Images) -> QueryPlane:
-    """Return the queries of images `[N, 3, H, W]` uint8 and the memory's items in the plane."""
-    queries = network.queries_of(images)
-    plane = PCA(2, svd_solver="full").fit(queries.numpy())
+def nearest_items(network: Mnad, images: Images) -> Indices:
+    """Return the item nearest to each place of images `[N, 3, H, W]` uint8: `[N, H / 8, W / 8]`."""
     rows, columns = (side // QUERY_PIXELS for side in images.shape[-2:])
-    grid = np.stack(np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij"), axis=-1)
-    return QueryPlane(
-        plane.transform(queries.numpy()),
-        plane.transform(network.memory.numpy()),
-        network.read(queries).nearest.numpy(),
-        np.tile(grid.reshape(-1, 2), (len(images), 1)),
-    )
+    nearest = network.read(network.queries_of(images)).nearest.numpy()
+    return np.asarray(nearest.reshape(len(images), rows, columns))

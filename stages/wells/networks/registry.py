@@ -20,6 +20,8 @@ from stages.wells.networks.base import Network
 from stages.wells.networks.mnad import Mnad
 
 NETWORKS: dict[str, type[Network]] = {"autoencoder": Autoencoder, "mnad": Mnad}
+# What a network is called in a sentence, where that is not its key.
+NAMES = {"autoencoder": "the autoencoder", "mnad": "MNAD"}
 # Of each network, in a folder of its name.
 WEIGHTS, HISTORY = "network.safetensors", "history.csv"
 METADATA_KEY = "network"
@@ -73,3 +75,8 @@ def load_all(names: Collection[str], folder: Path = paths.NETWORKS) -> dict[str,
     Raises InputError where one is missing or broken.
     """
     return {name: load(folder / name / WEIGHTS) for name in NETWORKS if name in names}
+
+
+def name_of(network: str) -> str:
+    """Return what a network, told by its key, is called in a sentence."""
+    return NAMES.get(network, network)

@@ -1,0 +1,174 @@
+"""How a detector decides about a photo, as a picture: its blocks, its scores and the threshold."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from stages.common.pictures import (
+    FRAME,
+    GAP,
+    GREY,
+    INK,
+    LINE_HEIGHT,
+    MARGIN,
+    NORMAL,
+    PALE,
+    PAPER,
+    SPILL,
+    TEXT_SIZE,
+    WIDTH,
+    font,
+)
+from stages.common.types import FloatArray, Images, Marks
+from stages.wells.detection.decision_map import (
+    FULL_HEAT,
+    heat_of,
+    lay_over,
+    map_decision,
+    mark_counted,
+)
+from stages.wells.detection.detector import Detector, combine
+from stages.wells.detection.features import BLOCK
+from stages.wells.detection.normality import Scores
+from stages.wells.networks.registry import Members
+
+MAGNIFICATION = 6
+# Bars end at that many times the threshold; their numbers don't.
+FULL_BAR = 3.0
+BAR_HEIGHT = 14
+# A threshold may be set to 0 or below; colours and bars need a scale.
+LEAST_THRESHOLD = 1e-6
+LINE = round(LINE_HEIGHT * font(TEXT_SIZE).size)
+
+
+class Decision(NamedTuple):
+    """What a detector says of a photo.
+
+    image: `[3, H, W]` uint8; blocks: how strange each is, `[H / 4, W / 4]`; scores: each of the
+    detector's, standardised; score: their mean; obstructed: whether something lies over the well.
+    """
+
+    image: Images
+    blocks: FloatArray
+    scores: Mapping[str, float]
+    score: float
+    obstructed: bool
+
+
+def decide(
+    detector: Detector, networks: Mapping[str, Members], images: Images, scores: Scores
+) -> list[Decision]:
+    """Return what a detector says of each of images `[N, 3, H, W]` uint8.
+
+    scores: of these images, not standardised, `[N]` each.
+    """
+    standard = detector.standardise(scores)
+    blocks = map_decision(detector, networks, images)
+    combined, obstructed = combine(standard), detector.occlusion.find(images)
+    return [
+        Decision(
+            image,
+            blocks[i],
+            {name: float(one[i]) for name, one in standard.items()},
+            float(combined[i]),
+            bool(obstructed[i]),
+        )
+        for i, image in enumerate(images)
+    ]
+
+
+def draw_decision(label: str, decision: Decision, detector: Detector) -> Image.Image:
+    """Return a photo, its blocks as strange as they are, and its scores, WIDTH wide.
+
+    The blocks that count are outlined; the frame has the colour of what the photo is called.
+    """
+    spill = decision.score >= detector.threshold
+    verdict, colour = ("spill", SPILL) if spill else ("normal", NORMAL)
+    height, width = (MAGNIFICATION * side for side in decision.image.shape[1:])
+    left = MARGIN, 2 * MARGIN + width, 3 * MARGIN + 2 * width
+    top, bars = 2 * LINE, (LINE + BAR_HEIGHT + GAP) * (1 + len(decision.scores))
+    size = WIDTH, top + max(height + LINE + BAR_HEIGHT + GAP, bars + LINE) + GAP
+    picture = Image.new("RGB", size, PAPER)
+    draw = ImageDraw.Draw(picture)
+    bold, plain = font(TEXT_SIZE, bold=True), font(TEXT_SIZE)
+
+    draw.text((MARGIN, GAP), _shorten(label, left[2] - left[0] - MARGIN), INK, bold)
+    said = f"{verdict}, {decision.score:.2f} against {detector.threshold:.2f}"
+    draw.text((left[2], GAP), said, colour, bold)
+
+    photo = Image.fromarray(decision.image.transpose(1, 2, 0))
+    picture.paste(photo.resize((width, height), Image.Resampling.BICUBIC), (left[0], top))
+    box = left[0], top, left[0] + width - 1, top + height - 1
+    draw.rectangle(box, outline=colour, width=FRAME)
+    view = "view obstructed: please look" if decision.obstructed else "view clear"
+    draw.text((left[0], top + height + GAP // 2), view, GREY, plain)
+
+    laid = lay_over(decision.image[None], decision.blocks[None], detector.threshold)[0]
+    heat = Image.fromarray(laid.transpose(1, 2, 0))
+    picture.paste(heat.resize((width, height), Image.Resampling.NEAREST), (left[1], top))
+    _outline(draw, mark_counted(detector), (left[1], top))
+    _draw_key(picture, (left[1], top + height + GAP), width, detector.threshold)
+    _draw_bars(draw, decision, detector.threshold, (left[2], top), WIDTH - MARGIN - left[2])
+    return picture
+
+
+def _outline(draw: ImageDraw.ImageDraw, counted: Marks, corner: tuple[int, int]) -> None:
+    """Draw a line between blocks that count, `[rows, columns]`, and all others."""
+    side, edges = MAGNIFICATION * BLOCK, np.pad(counted, 1)
+    x, y = corner
+    for row, column in np.argwhere(edges[:, 1:] != edges[:, :-1]) - (1, 0):
+        start = x + side * column, y + side * row
+        draw.line((*start, start[0], start[1] + side), PAPER, 2)
+    for row, column in np.argwhere(edges[1:] != edges[:-1]) - (0, 1):
+        start = x + side * column, y + side * row
+        draw.line((*start, start[0] + side, start[1]), PAPER, 2)
+
+
+def _draw_key(picture: Image.Image, corner: tuple[int, int], width: int, threshold: float) -> None:
+    """Draw what the colours of blocks mean."""
+    x, y = corner
+    colours = heat_of(np.linspace(0, 1, width)[None]).repeat(BAR_HEIGHT, axis=0)
+    picture.paste(Image.fromarray(colours), corner)
+    draw, plain = ImageDraw.Draw(picture), font(TEXT_SIZE)
+    texts = ("0", "l"), (f"threshold {threshold:.2f}", "m"), (f"{FULL_HEAT * threshold:.2f}", "r")
+    for place, (text, anchor) in enumerate(texts):
+        at = x + place * width // 2, y + BAR_HEIGHT
+        draw.text(at, text, GREY, plain, anchor=f"{anchor}a")
+
+
+def _draw_bars(
+    draw: ImageDraw.ImageDraw,
+    decision: Decision,
+    threshold: float,
+    corner: tuple[int, int],
+    width: int,
+) -> None:
+    """Draw each score and, last, their mean; a line through each is the threshold."""
+    x, y = corner
+    full = FULL_BAR * max(threshold, LEAST_THRESHOLD)
+
+    def end(score: float) -> int:
+        return x + round(width * min(max(score / full, 0), 1))
+
+    colour = SPILL if decision.score >= threshold else NORMAL
+    bars = [(name, score, GREY, font(TEXT_SIZE)) for name, score in decision.scores.items()]
+    bars.append(("mean, which decides", decision.score, colour, font(TEXT_SIZE, bold=True)))
+    for name, score, filled, written in bars:
+        draw.text((x, y), name, INK, written)
+        draw.text((x + width, y), f"{score:.2f}", INK, written, anchor="ra")
+        y += LINE
+        draw.rectangle((x, y, x + width, y + BAR_HEIGHT), outline=PALE)
+        draw.rectangle((x, y, end(score), y + BAR_HEIGHT), fill=filled)
+        draw.line((end(threshold), y, end(threshold), y + BAR_HEIGHT + 6), INK, 3)
+        y += BAR_HEIGHT + GAP
+    text = f"threshold {threshold:.2f}"
+    draw.text((end(threshold), y), text, INK, font(TEXT_SIZE), anchor="ma")
+
+
+def _shorten(text: str, width: int) -> str:
+    """Return as much of a text's end as fits the width, in bold letters."""
+    while font(TEXT_SIZE, bold=True).getlength(text) > width:
+        text = f"…{text[2:]}"
+    return text
