@@ -52,7 +52,7 @@ TINY = {
     "dvc exp run -S networks.mnad.items=20": "Running stage 'train@mnad'",
     "python -m tools.classify photos/ --output rows.csv": "",
     "python -m tools.classify photos/ wells.zip 'more/*.jpg' --heatmaps heat --format json": (
-        r'"name": "more/.*\n(.*\n)*.*"name": "wells\.zip/'
+        r'"name": "wells\.zip/.*\n(.*\n)*.*"name": "more/'
     ),
     "find more -name '*.jpg' -mtime -1 | python -m tools.classify -": r"^more/.*,(spill|normal),",
 }
