@@ -95,6 +95,9 @@ def test_only_blocks_that_count_are_outlined(detector: Detector) -> None:
     # The middle's 6 x 4 blocks of 24 pixels.
     assert np.ptp(inside[:, 1]) == pytest.approx(6 * 24, abs=3)
     assert np.ptp(inside[:, 0]) == pytest.approx(4 * 24, abs=3)
+    for axis, blocks in ((0, 6), (1, 4)):
+        for edge in (inside[:, axis].min(), inside[:, axis].max()):
+            assert (inside[:, axis] == edge).sum() >= blocks * 24
 
 
 def test_a_bar_is_as_long_as_the_score_and_ends_at_the_edge(detector: Detector) -> None:

@@ -87,9 +87,11 @@ def test_the_same_inputs_give_the_same_png_bytes(
 
 def test_a_histogram_counts_each_photo_on_its_side_of_the_threshold(drawn: list[Any]) -> None:
     threshold = 1.2345
-    chart_scores({"": GROUPS}, threshold, NOTES, 3)
+    near = threshold + np.array([-1e-3] * 3 + [0] * 4 + [1e-3] * 5)
+    groups = {name: np.append(scores, near) for name, scores in GROUPS.items()}
+    chart_scores({"": groups}, threshold, NOTES, 3)
     (axes,) = drawn[0].axes
-    for bars, (name, scores) in zip(axes.containers, GROUPS.items(), strict=True):
+    for bars, (name, scores) in zip(axes.containers, groups.items(), strict=True):
         patches = bars.patches
         assert patches[0].get_label() == f"{name} ({len(scores)})"
         right = sum(bar.get_height() for bar in patches if bar.get_x() >= threshold - 1e-9)

@@ -118,12 +118,12 @@ def test_the_overview_shows_each_kind_by_its_scores_without_extremes_and_copies(
 ) -> None:
     strange = np.array([1.0, 9, 5, 4, 0, 3, 2])
     kinds = np.array(["streak", "streak", "normal", "normal", "normal", "normal", "normal"])
-    distinct = np.array([True, False, True, True, True, True, True])
+    distinct = np.array([True, True, True, True, True, False, True])
     one = seen(strange)._replace(kinds=kinds, wells=WELLS._replace(distinct=distinct))
     galleries.draw_overview(tmp_path / "x.png", one)
     ((title, _, rows),) = saved
     assert title == "2 of 3 spills found, 2 false alarms among 4 normal wells"
-    assert [wells_of(row) for row in rows] == ["gfd", "", ""]
+    assert [wells_of(row) for row in rows] == ["gd", "", ""]
     assert set(rows[0].frames) == {NORMAL}
 
 
@@ -153,7 +153,9 @@ def test_examples_are_called_rightly_and_one_is_covered(
 
     monkeypatch.setattr(galleries, "decide", decide)
     monkeypatch.setattr(galleries, "draw_decision", draw_decision)
-    hidden = np.array([False, False, False, False, False, True, False])
+    monkeypatch.setattr(galleries, "score_sides", lambda images, _: -np.arange(len(images)))
+    # A normal well that is called a spill, and one that is not.
+    hidden = np.array([False, False, False, True, False, True, False])
     galleries.draw_decided(tmp_path / "x.png", seen()._replace(obstructed=hidden), NETWORKS)
     assert dict(zip(labels, chosen, strict=True)) == {
         "a normal well": "g",
