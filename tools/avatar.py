@@ -1,9 +1,10 @@
 """Draw random avatars: `python -m tools.avatar --generator tree -n 5 --out avatars`.
 
-Learns from the pipeline's avatars (data/avatars) and writes a PNG for each new one and avatars.csv:
-its seed, the logarithm of its probability, the bits that this is for each channel value, and the
-probability itself where it is not too small to be written. `--style` asks the generator `style`
-for values of attributes; the probability is then conditional on them.
+Learns from the pipeline's avatars (`dvc repro draw_avatars` makes them), writes a PNG for each new
+one, prints its probability, and writes avatars.csv: seeds, ln P, the bits that this is for each
+channel value, and P where it is not too small to be written. The same seed draws the same avatar.
+`--style`, which may be repeated, asks the generator `style` for values of attributes; the
+probability is then conditional on them.
 """
 
 import argparse
@@ -12,6 +13,7 @@ from pathlib import Path
 from time import perf_counter
 
 import numpy as np
+import pandas as pd
 from tqdm import tqdm
 
 from stages.bayes.avatars import load_avatars
@@ -58,7 +60,10 @@ def main() -> None:
     fitted = perf_counter()
     seeds = tqdm(range(arguments.seed, arguments.seed + number), unit="avatar", disable=None)
     drawn = ((seed, sample(np.random.default_rng(seed))) for seed in seeds)
-    write_samples(arguments.out, name, drawn, model)
+    for row in write_samples(arguments.out, name, drawn, model).itertuples():
+        # What no float can hold, ln P tells.
+        told = f", P = {row.probability:.3g}" if pd.notna(row.probability) else ""
+        print(f"{arguments.out / row.file}: ln P = {row.log_probability:,.1f}{told}")
     print(
         f"{number} avatars in {arguments.out}: {fitted - start:.1f} s to fit, "
         f"{(perf_counter() - fitted) / number * 1000:.0f} ms an avatar with its file"

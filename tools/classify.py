@@ -14,7 +14,7 @@ import json
 import math
 import os
 import sys
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
@@ -72,19 +72,20 @@ def main() -> None:
     form = arguments.format or ("json" if output and output.suffix == ".json" else "csv")
     try:
         if output is None:
-            failed = _write(rows, sys.stdout, form)
+            counts = _write(rows, sys.stdout, form)
         else:
             with (
                 replacing(output) as path,
                 path.open("w", encoding="utf-8", errors=KEEP_BYTES, newline="") as file,
             ):
-                failed = _write(rows, file, form)
+                counts = _write(rows, file, form)
     except BrokenPipeError:
         # Who reads has read enough; what Python would still flush must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return
-    if failed:
-        raise InputError(f"photos that could not be read: {failed}; their rows say why")
+    print(_summary(counts), file=sys.stderr)
+    if failed := counts["error"]:
+        raise InputError(f"{failed:,} of {counts.total():,} could not be read; their rows say why")
 
 
 def classify(
@@ -172,16 +173,17 @@ def _draw_decisions(
         save_image(picture, folder.joinpath(*parts[:-1], f"{parts[-1]}.png"))
 
 
-def _write(rows: Iterable[Row], to: TextIO, form: str) -> int:
-    """Write rows as they come, and return the number of those with an error.
+def _write(rows: Iterable[Row], to: TextIO, form: str) -> Counter[str]:
+    """Write rows as they come, and return how many there are by label and view, or `error`.
 
     As `csv`, or as `json`: a list of objects, one a line, so that it need not be held.
     """
-    failed, writer, separator = 0, csv.writer(to, lineterminator="\n"), "[\n"
+    counts: Counter[str] = Counter()
+    writer, separator = csv.writer(to, lineterminator="\n"), "[\n"
     if form == "csv":
         writer.writerow(Row._fields)
     for row in rows:
-        failed += row.error is not None
+        counts["error" if row.error else f"{row.label} {row.view}"] += 1
         if form == "csv":
             writer.writerow([f"{cell:.4f}" if isinstance(cell, float) else cell for cell in row])
         else:
@@ -189,7 +191,17 @@ def _write(rows: Iterable[Row], to: TextIO, form: str) -> int:
             separator = ",\n"
     if form == "json":
         to.write("\n]\n" if separator != "[\n" else "[]\n")
-    return failed
+    return counts
+
+
+def _summary(counts: Counter[str]) -> str:
+    """Return how many photos have which label, and how many of these an obstructed view."""
+    told = [
+        f"{counts[f'{label} clear'] + counts[f'{label} obstructed']:,} {label} "
+        f"({counts[f'{label} obstructed']:,} obstructed)"
+        for label in ("spill", "normal")
+    ]
+    return f"{counts.total():,} photos: {', '.join(told)}"
 
 
 def _arguments() -> argparse.Namespace:

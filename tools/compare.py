@@ -24,6 +24,8 @@ DEVIATIONS, SIGNIFICANT, ROUNDING = 2 * math.sqrt(2), 0.05, 1e-9
 # Rates, and the photos that each is a share of.
 KIND_OF = {"tpr": "spill", "tnr": "normal"}
 NOW_RIGHT = "now right"
+# What a detector is told by: first what to choose by.
+TOLD = {"validation": "hard cases", "tpr": "TPR", "tnr": "TNR"}
 ROOMS = (metrics, validation, avatar_metrics, styles_metrics, inference)
 BETTER: Better = {name: better for room in ROOMS for name, better in room.BETTER.items()}
 
@@ -99,13 +101,13 @@ def judge_detector(
 ) -> tuple[str, str]:
     """Return what became of the detector in use, and a sentence that tells it.
 
-    By judged changes of metrics, its photos, and its rates now: better, worse, better and worse,
-    within chance, unchanged, or not comparable.
+    By judged changes of metrics, its photos, and its validation and rates now: better, worse,
+    better and worse, within chance, unchanged, or not comparable.
     """
     known = {change.name: change for change in changes if change.before is not None}
-    found = {rate: known.get(f"{IN_USE}.{rate}") for rate in KIND_OF}
+    found = {rate: known.get(f"{IN_USE}.{rate}") for rate in TOLD}
     told = ", ".join(
-        f"{rate.upper()} {f'{change.before:g} → ' if change else ''}{rates[rate]:g}"
+        f"{TOLD[rate]} {f'{change.before:g} → ' if change else ''}{rates[rate]:g}"
         for rate, change in found.items()
     )
     if photos.empty:
@@ -114,7 +116,7 @@ def judge_detector(
     verdicts = f"{moved or 'none'} of {len(photos):,} test photos changed verdict"
     if beyond := " and ".join(sorted(outcomes & {"better", "worse"})):
         return beyond, f"got {beyond}: {told}; {verdicts}"
-    if moved:
+    if moved or "within chance" in outcomes:
         return "within chance", f"changed within chance: {told}; {verdicts}"
     return "unchanged", f"is unchanged: {told}; {verdicts}"
 

@@ -37,7 +37,7 @@ def draw_compared(path: Path, metrics: Mapping[str, Any], peers: pd.DataFrame) -
     lines = []
     for number, one in enumerate(ranked.itertuples(), start=1):
         fill = GREY if one.threshold == HONEST else "white"
-        dot = {"color": GREY, "markerfacecolor": fill, "markersize": 13}
+        dot = {"color": GREY, "markerfacecolor": fill, "markersize": 12}
         x, y = _draw_point(axes, one.tpr, one.tnr, numbers, dot)
         colour = "white" if one.threshold == HONEST else INK
         axes.annotate(str(number), (x, y), ha="center", va="center", color=colour, fontsize=7.5)
@@ -49,8 +49,9 @@ def draw_compared(path: Path, metrics: Mapping[str, Any], peers: pd.DataFrame) -
         axes.annotate(
             found["name"],
             (x, y),
-            (7, 5),
+            (-8, -13 if y > LEAST else 5),
             textcoords="offset points",
+            ha="right",
             color=SPILL,
             weight="bold",
         )
@@ -66,7 +67,7 @@ def draw_compared(path: Path, metrics: Mapping[str, Any], peers: pd.DataFrame) -
     ours, best = seeds["detector"], ranked[ranked["threshold"] == HONEST].iloc[0]
     title = (
         f"The detector in use misses {_told(ours['tpr']['mean'], ours['tnr']['mean'])}; the best "
-        f"honest one of others {_told(best['tpr'], best['tnr'])}"
+        f"honest one of others misses {_told(best['tpr'], best['tnr'])}"
     )
     subtitle = (
         f"The same {sum(numbers):,} test photos. Orange: this project, means of {seeds['seeds']} "

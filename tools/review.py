@@ -12,7 +12,6 @@ import base64
 import io
 import json
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -35,11 +34,12 @@ from stages.wells.detection.decision_map import lay_over, map_decision
 from stages.wells.detection.detector import FILE, IN_USE, load_artifact
 from stages.wells.detection.params import DetectionParams
 from tools import compare
+from tools.dvc_state import ask_dvc, stale_stages
 
 OUT, LOCK = Path("review"), Path("dvc.lock")
 RETRAINED = "Its networks were trained anew; chance is what another seed does."
 SAME_NETWORKS = "No network of it was trained anew; chance is told by McNemar's exact test."
-# Photos drawn, and how large.
+NOT_RUN = "not run"
 PHOTOS, MAGNIFICATION = 100, 4
 
 
@@ -76,6 +76,8 @@ def main() -> None:
     write_text(OUT / "report.md", render(review, "review.md.j2") + "\n")
     write_text(OUT / "report.html", render(review, "review.html.j2"))
     print(f"{review.sentence}\n{OUT}/report.md and {OUT}/report.html tell more.")
+    if review.outcome == NOT_RUN:
+        raise InputError("what is compared is of other parameters, code or data")
     if arguments.check and (names := [change.name for change in review.beyond]):
         raise InputError(f"changed beyond chance: {', '.join(names)}")
 
@@ -99,10 +101,12 @@ def compare_with(base: str) -> Review:
     if subprocess.run(command, capture_output=True, check=False).returncode:
         raise InputError(f"BASE={base} is no revision of this repository: see `git branch --all`")
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor() as pool:
+        waiting = pool.submit(stale_stages)
+        diffs = [["params"], ["metrics"], ["plots", "--out", folder]]
         params, metrics, plots = pool.map(
-            dvc_json, ["params", "metrics", "plots"], [base] * 3, [(), (), ("--out", folder)]
+            lambda one: ask_dvc(one[0], "diff", base, *one[1:]), diffs
         )
-        shown = changed_plots(plots, base)
+        shown, stale = changed_plots(plots, base), waiting.result()
     files = changed_files(at_revision(base, LOCK), LOCK.read_bytes())
     verdicts = compare_verdicts(base)
     retrained = {key for key, networks in networks_of().items() if networks & set(files)}
@@ -110,13 +114,19 @@ def compare_with(base: str) -> Review:
     changes = sorted(changes_of(metrics), key=lambda one: not one.name.startswith(f"{IN_USE}."))
     judged = [compare.judge_metric(one, spread, verdicts, retrained) for one in changes]
     photos = verdicts.get(IN_USE, pd.DataFrame(columns=["predicted", "predicted_before"]))
-    rates = json.loads((paths.METRICS / "detection.json").read_bytes())[IN_USE]
+    rates: dict[str, float] = {}
+    for report in ("validation", "detection"):
+        rates |= json.loads((paths.METRICS / f"{report}.json").read_bytes())[IN_USE]
     outcome, sentence = compare.judge_detector(judged, photos, rates)
+    sentence = f"The detector in use {sentence}."
+    if stale:
+        outcome, stages = NOT_RUN, ", ".join(stale)
+        sentence = f"Not run with what stands here: {stages}. Run `dvc repro` first."
     moved = compare.pick_changed(photos).to_numpy().tolist()
     return Review(
         base=base,
         outcome=outcome,
-        sentence=f"The detector in use {sentence}.",
+        sentence=sentence,
         basis=RETRAINED if IN_USE in retrained else SAME_NETWORKS,
         params=changes_of(params),
         beyond=[one for one in judged if one.outcome != "within chance"],
@@ -126,15 +136,6 @@ def compare_with(base: str) -> Review:
         files=files,
         plots=shown,
     )
-
-
-def dvc_json(what: str, base: str, options: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Return what `dvc … diff` says as JSON; raises InputError with its message where it fails."""
-    command = [sys.executable, "-m", "dvc", what, "diff", base, "--json", *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise InputError(f"dvc {what} diff {base} failed: {done.stderr.strip()}")
-    return dict(json.loads(done.stdout or "{}"))
 
 
 def changes_of(by_file: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[compare.Change]:

@@ -1,7 +1,7 @@
 """Show this commit's experiments in a narrow table: `python -m tools.show`, or `make show`.
 
 Parameters that differ between them, and each detector's validation, by which alone is chosen: the
-lower of its two rates on the drawn cases. `dvc exp show` has everything.
+lower of TPR and TNR on the hard cases. `dvc exp show` has everything.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import pandas as pd
 from stages.common import paths
 from stages.common.errors import run
 from stages.common.files import read_yaml
+from tools.dvc_state import stale_stages
 
 VALIDATION = ".validation"
 
@@ -23,7 +24,9 @@ def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
     rows = dvc.api.exp_show()
     params = list(pd.json_normalize(read_yaml(paths.PARAMS), sep=".").columns)
-    print("Each detector's lower rate on the drawn cases of the validation:")
+    if stale := stale_stages():
+        print(f"The workspace's row is not run: {', '.join(stale)}. Run `dvc repro` first.")
+    print("The lower of TPR and TNR on the hard cases, of each detector; choose by it:")
     print(narrow_table(rows, params).to_markdown(index=False))
 
 

@@ -67,6 +67,8 @@ def save_avatars(path: Path, part: AvatarSet) -> None:
 
 def load_avatars(path: Path) -> AvatarSet:
     """Return what `save_avatars` wrote; raises InputError where it is missing or broken."""
+    if not path.is_file():
+        raise InputError(f"{path} is not there: `dvc repro draw_avatars` makes it in seconds")
     avatars, attributes, styles = read_arrays(path, "avatars", "attributes", "styles")
     return AvatarSet(avatars, tuple(attributes.tolist()), tuple(map(tuple, styles.tolist())))
 

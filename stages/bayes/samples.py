@@ -21,8 +21,8 @@ def draw_samples(generator: Generator, seeds: Iterable[int]) -> list[Drawn]:
 
 def write_samples(
     folder: Path, name: str, samples: Iterable[tuple[int, Drawn]], model: StyleModel
-) -> None:
-    """Write a PNG for each avatar, and avatars.csv.
+) -> pd.DataFrame:
+    """Write a PNG for each avatar, and avatars.csv; return what stands in it.
 
     samples: seeds, each with the avatar drawn with it. The table has a row for each: its file, its
     seed, ln P, the bits that this is for each channel value, P where a float can hold it, and its
@@ -43,7 +43,9 @@ def write_samples(
         if one.style:
             row["style"] = describe(model, one.style)
         rows.append(row)
-    write_text(folder / "avatars.csv", pd.DataFrame(rows).to_csv(index=False))
+    table = pd.DataFrame(rows)
+    write_text(folder / "avatars.csv", table.to_csv(index=False))
+    return table
 
 
 def write_styles(folder: Path, model: StyleModel, drawn: Sequence[DrawnStyle]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.patches import Polygon
 from PIL import Image
 
 from stages.common.pictures import NORMAL, SPILL
@@ -67,7 +68,7 @@ def texts_of(axes: Any) -> list[str]:
     [
         lambda: chart_scores({"a": GROUPS, "b": GROUPS}, 2.0, NOTES, 4),
         lambda: chart_scores({"": {"normal wells": np.ones(1)}}, 1.0, NOTES, 2),
-        lambda: chart_thresholds({"test set": (SCORES, SCORES)}, {"sigma": 1.0}),
+        lambda: chart_thresholds({"TPR": (SPILL, {"test set": SCORES})}, {"sigma": 1.0}),
         lambda: chart_roc(LABELS, CURVES),
         lambda: chart_roc(LABELS, {"perfect": Curve(LABELS.astype(float), LABELS, SPILL, 1)}),
         lambda: chart_views(WRONG),
@@ -91,12 +92,15 @@ def test_a_histogram_counts_each_photo_on_its_side_of_the_threshold(drawn: list[
     groups = {name: np.append(scores, near) for name, scores in GROUPS.items()}
     chart_scores({"": groups}, threshold, NOTES, 3)
     (axes,) = drawn[0].axes
-    for bars, (name, scores) in zip(axes.containers, groups.items(), strict=True):
-        patches = bars.patches
-        assert patches[0].get_label() == f"{name} ({len(scores)})"
-        right = sum(bar.get_height() for bar in patches if bar.get_x() >= threshold - 1e-9)
-        assert sum(bar.get_height() for bar in patches) == len(scores)
-        assert right == (scores >= threshold).sum()
+    (bars,), (line,) = axes.containers, [p for p in axes.patches if isinstance(p, Polygon)]
+    filled = [(bar.get_x(), bar.get_height()) for bar in bars]
+    # A step at each edge: its foot, its height, and along it.
+    outlined = line.get_xy()[1:-1:2]
+    for (name, scores), steps in zip(groups.items(), (filled, outlined), strict=True):
+        left, height = np.array(steps).T
+        assert height.sum() == len(scores), name
+        assert height[left >= threshold - 1e-9].sum() == (scores >= threshold).sum(), name
+    assert legend_of(axes) == [f"{name} ({len(scores)})" for name, scores in groups.items()]
 
 
 def test_a_single_photo_is_seen_among_thousands(drawn: list[Any]) -> None:
@@ -123,7 +127,8 @@ def test_notes_stand_on_their_side_of_the_threshold_in_the_last_panel(
 
 def test_rates_are_those_of_each_threshold(drawn: list[Any]) -> None:
     normals, spills = np.array([0.0, 1, 2, 3]), np.array([2.5, 4.0])
-    chart_thresholds({"test set": (normals, spills)}, {"sigma": 2.25})
+    rates = {"TNR": (NORMAL, {"test set": normals}), "TPR": (SPILL, {"test set": spills})}
+    chart_thresholds(rates, {"sigma": 2.25})
     (axes,) = drawn[0].axes
     curves = {line.get_label(): line for line in axes.lines}
     for label, expected in (("TNR, test set", 0.75), ("TPR, test set", 1.0)):
@@ -135,7 +140,8 @@ def test_each_rule_is_named_at_its_place_and_rates_there_are_in_sight(
     drawn: list[Any],
 ) -> None:
     bad = np.linspace(0, 4, 50)
-    chart_thresholds({"test set": (bad, bad)}, {"sigma": 1.0, "equal_error": 3.0})
+    rates = {rate: (SPILL, {"test set": bad, "known": bad}) for rate in ("TPR", "TNR")}
+    chart_thresholds(rates, {"sigma": 1.0, "equal_error": 3.0})
     (axes,) = drawn[0].axes
     assert texts_of(axes) == ["sigma 1.00", "equal_error 3.00"]
     assert [text.xy[0] for text in axes.texts] == [1.0, 3.0]

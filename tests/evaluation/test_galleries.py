@@ -250,8 +250,11 @@ def test_each_rule_is_told_by_what_it_finds(
     (one,) = saved
     told = "finds 2 of 3 spills at 2 false alarms"
     assert one.title == f"equal_error {told}; sigma {told}"
-    groups, rules = charted["chart_thresholds"]
-    assert list(groups) == ["test set", "what placed it"]
+    rates, rules = charted["chart_thresholds"]
+    assert {rate: list(sources) for rate, (_, sources) in rates.items()} == {
+        "TNR": ["test set", "held-out wells"],
+        "TPR": ["test set", "known spills"],
+    }
     assert rules["sigma"] == pytest.approx(HELD_OUT.mean() + 3 * HELD_OUT.std())
 
 

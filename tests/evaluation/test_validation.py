@@ -211,8 +211,11 @@ def rights(**shares: float) -> dict[str, Any]:
     right = dict.fromkeys(PARTS, 1.0) | {"spill_covered": 1.0} | shares
     alone = {name: {"right": right} for name in ("appearance", "texture")}
     return {
-        "detector": {"name": "both", "right": right, "scores": alone},
-        "other": {"name": "other", "right": {**right, "far": 0.25}, "scores": {"mse": {}}},
+        "detector": {"name": "both", "tpr": 0.9, "tnr": 0.8, "right": right, "scores": alone},
+        "other": {
+            **{"name": "other", "tpr": 0.6, "tnr": 0.7, "scores": {"mse": {}}},
+            "right": {**right, "far": 0.25},
+        },
     }
 
 
@@ -269,8 +272,7 @@ def test_a_table_has_a_row_for_each_detector_and_each_of_several_scores(
     assert columns == [validation.KINDS[kind] for kind in kinds]
     assert shares[:, kinds.index("empty")].tolist() == [0.5] * 4
     assert shares[:, kinds.index("far")].tolist() == [1, 1, 1, 0.25]
-    assert '"both" 50' in saved[0][1]
-    assert '"other" 25' in saved[0][1]
+    assert saved[0][1].endswith("to choose by: both 0.8000, other 0.6000")
 
 
 def test_every_kind_of_case_has_a_name_for_people() -> None:

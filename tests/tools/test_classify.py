@@ -305,7 +305,7 @@ def test_an_unreadable_photo_makes_the_exit_status_1_and_stops_nothing(
     (tmp_path / "b.png").write_bytes(b"no image")
     done = run(tmp_path, model, "b.png", "a.png")
     assert done.returncode == 1
-    assert "error: photos that could not be read: 1;" in done.stderr
+    assert "error: 1 of 2 could not be read; their rows say why" in done.stderr
     assert "Traceback" not in done.stderr
     assert [row["error"] for row in rows_of(done)] == ["not an image", ""]
 

@@ -145,10 +145,10 @@ def test_other_photos_or_labels_are_not_compared() -> None:
         assert photos.empty
         found = judge("detector.tpr", 1.0, 0.5, verdicts={"detector": photos})
         assert found.outcome == "not comparable"
-        told = judge_detector([found], photos, {"tpr": 0.5, "tnr": 1.0})
+        told = judge_detector([found], photos, {"validation": 0.9, "tpr": 0.5, "tnr": 1.0})
         assert told == (
             "not comparable",
-            "is measured on other test photos: TPR 1 → 0.5, TNR 1",
+            "is measured on other test photos: hard cases 0.9, TPR 1 → 0.5, TNR 1",
         )
 
 
@@ -163,19 +163,28 @@ def test_the_sentence_tells_the_detector_in_use_and_no_other() -> None:
     def told(outcomes: dict[str, str], now: pd.DataFrame) -> tuple[str, str]:
         changes = [Change(name, 0.9, 0.8, outcome) for name, outcome in outcomes.items()]
         photos = join_verdicts(predictions(), now)
-        return judge_detector(changes, photos, {"tpr": 0.8, "tnr": 0.99})
+        return judge_detector(changes, photos, {"validation": 0.8, "tpr": 0.8, "tnr": 0.99})
 
     same, other = predictions(), predictions(missed=3)
-    rates = "TPR 0.9 → 0.8, TNR 0.99"
+    rates = "hard cases 0.8, TPR 0.9 → 0.8, TNR 0.99"
     assert told({"mnad.tpr": "worse", "detector.auroc": "worse"}, same) == (
         "unchanged",
-        "is unchanged: TPR 0.8, TNR 0.99; none of 1,100 test photos changed verdict",
+        "is unchanged: hard cases 0.8, TPR 0.8, TNR 0.99; "
+        "none of 1,100 test photos changed verdict",
     )
     assert told({"detector.tpr": "worse"}, other) == (
         "worse",
         f"got worse: {rates}; 3 of 1,100 test photos changed verdict",
     )
     assert told({"detector.tpr": "within chance"}, other)[0] == "within chance"
-    assert told({}, other)[1].startswith("changed within chance: TPR 0.8, TNR 0.99; 3 of")
+    assert told({}, other)[1].startswith(
+        "changed within chance: hard cases 0.8, TPR 0.8, TNR 0.99; 3 of"
+    )
     both = {"detector.tpr": "better", "detector.tnr": "worse"}
     assert told(both, other)[0] == "better and worse"
+    assert told({"detector.validation": "worse"}, same) == (
+        "worse",
+        "got worse: hard cases 0.9 → 0.8, TPR 0.8, TNR 0.99; "
+        "none of 1,100 test photos changed verdict",
+    )
+    assert told({"detector.validation": "within chance"}, same)[0] == "within chance"

@@ -64,7 +64,7 @@ def test_the_title_compares_with_the_best_honest_one(drawn: tuple[list[Any], lis
     title = drawn[1][1].replace("\N{NO-BREAK SPACE}", " ")
     assert title == (
         "The detector in use misses 0.0 % of the spills at 1.0 % of false alarms; the best honest "
-        "one of others 10.0 % of the spills at 5.0 % of false alarms"
+        "one of others misses 10.0 % of the spills at 5.0 % of false alarms"
     )
 
 

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from PIL import Image
 
+from stages.wells.networks.registry import NETWORKS
 from tests.clones import commit, copy_project, in_clone
 from tests.wells_files import ROOT
 from tools.compare import Change
@@ -214,6 +215,9 @@ def reviewed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # Nothing of what the lock names is there; one file is another one now.
     lock = yaml.safe_load((clone / "dvc.lock").read_text(encoding="utf-8"))
     lock["stages"]["calibrate"]["outs"][0]["md5"] = "0" * 32
+    # All was run with the changed parameter.
+    for network in NETWORKS:
+        lock["stages"][f"train@{network}"]["params"]["params.yaml"]["train"] = params["train"]
     (clone / "dvc.lock").write_text(yaml.safe_dump(lock), encoding="utf-8")
     picture = clone / "plots/random_styles/frequencies.png"
     Image.new("RGB", (30, 20), "red").save(picture)
@@ -233,8 +237,10 @@ def reports(reviewed: Path) -> tuple[str, str]:
 def test_the_reports_tell_what_changed_and_nothing_else(reports: tuple[str, str]) -> None:
     text, page = reports
     rates = json.loads((ROOT / "metrics/detection.json").read_text())["detector"]
+    chosen = json.loads((ROOT / "metrics/validation.json").read_text())["detector"]["validation"]
     sentence = (
-        f"The detector in use changed within chance: TPR {rates['tpr']:g} → 0.5, "
+        f"The detector in use changed within chance: hard cases {chosen:g}, "
+        f"TPR {rates['tpr']:g} → 0.5, "
         f"TNR {rates['tnr']:g}; 1 of 3,794 test photos changed verdict."
     )
     assert text.splitlines()[0] == f"**{sentence}**"
@@ -274,6 +280,23 @@ def test_a_check_fails_where_a_metric_changed_beyond_chance_or_is_of_other_photo
         path.write_text(text)
     assert done.returncode == 1
     assert "error: changed beyond chance: tree.held_out_bits, mnad.auroc" in done.stderr
+
+
+@pytest.mark.slow
+def test_parameters_that_have_not_run_are_told_and_are_no_improvement(reviewed: Path) -> None:
+    params = reviewed / "params.yaml"
+    kept = params.read_text()
+    changed = yaml.safe_load(kept)
+    changed["detectors"]["together"]["rule"] = "sigma"
+    params.write_text(yaml.safe_dump(changed), encoding="utf-8")
+    command = [sys.executable, "-m", "tools.review", "main"]
+    done = subprocess.run(command, cwd=reviewed, capture_output=True, text=True, check=False)
+    params.write_text(kept)
+    assert done.returncode == 1
+    assert done.stdout.startswith("Not run with what stands here: calibrate. Run `dvc repro` first")
+    assert "| detectors.together.rule | equal_error | sigma |" in (
+        reviewed / "review/report.md"
+    ).read_text(encoding="utf-8")
 
 
 @pytest.mark.slow

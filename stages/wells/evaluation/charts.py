@@ -1,6 +1,7 @@
 """Charts of scores and rates, each a part of a picture."""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import NamedTuple
 
 import numpy as np
@@ -62,7 +63,10 @@ def chart_scores(
     for panel, (title, groups) in zip(axes, panels.items(), strict=True):
         for name, scores in groups.items():
             label, colour = f"{name} ({len(scores):,})", COLOURS[name.split()[0]]
-            panel.hist(scores, edges, color=colour, alpha=0.8, label=label)
+            # Spills are lines, for filled bars that overlap would mix their colours.
+            filled = name.startswith("normal")
+            style = {"alpha": 0.8} if filled else {"histtype": "step", "linewidth": 2.5}
+            panel.hist(scores, edges, color=colour, label=label, **style)
         panel.axvline(threshold, color=INK, linewidth=1.5)
         panel.set(yscale="log", ylim=(0.7, None), ylabel="photos", title=title)
         panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -87,27 +91,27 @@ def chart_scores(
 
 
 def chart_thresholds(
-    groups: Mapping[str, tuple[FloatArray, FloatArray]], rules: Mapping[str, float]
+    rates: Mapping[str, tuple[str, Mapping[str, FloatArray]]], rules: Mapping[str, float]
 ) -> Image.Image:
-    """Return both rates by the threshold, and where rules place it.
+    """Return rates by the threshold, and where rules place it.
 
-    groups: scores of normals and of spills, by where they come from; the first is drawn thick.
+    rates: TPR, of spills, and TNR: the colour of each, and scores `[N]` by where they come from,
+    the first of which are drawn thick.
     """
     chart = new_chart(3.6)
     axes = chart.subplots()
     places = list(rules.values())
     thresholds = np.linspace(min(places) - AROUND, max(places) + AROUND, 400)
     lowest = 0.9
-    for index, (source, (normals, spills)) in enumerate(groups.items()):
-        rates = {
-            "TNR": ((normals < thresholds[:, None]).mean(axis=1), NORMAL),
-            "TPR": ((spills >= thresholds[:, None]).mean(axis=1), SPILL),
-        }
-        for rate, (shares, colour) in rates.items():
-            style = {"linewidth": 1.2, "linestyle": "--"} if index else {"linewidth": 2.5}
-            axes.plot(thresholds, shares, color=colour, label=f"{rate}, {source}", **style)
-            at_rules = np.interp(places, thresholds, shares)
-            lowest = min(lowest, at_rules.min() - 0.05)
+    for rate, (colour, sources) in rates.items():
+        for index, (source, scores) in enumerate(sources.items()):
+            shares = (scores >= thresholds[:, None]).mean(axis=1)
+            if rate == "TNR":
+                shares = 1 - shares
+            width, style = (1.2, "--") if index else (2.5, "-")
+            label = f"{rate}, {source}"
+            axes.plot(thresholds, shares, style, color=colour, linewidth=width, label=label)
+            lowest = min(lowest, np.interp(places, thresholds, shares).min() - 0.05)
     for rule, place in rules.items():
         axes.axvline(place, color=INK, linewidth=1)
         axes.annotate(
@@ -132,10 +136,12 @@ def chart_roc(labels: Marks, curves: Mapping[str, Curve]) -> Image.Image:
     labels: of the photos, `[N]`, True = spill.
     """
     chart = new_chart(4)
-    axes = chart.subplots()
+    axes, dashes = chart.subplots(), cycle(("--", ":", "-."))
     for name, (scores, called, colour, width) in curves.items():
         fpr, tpr, _ = roc_curve(labels, scores)
-        axes.plot(np.maximum(fpr, LEAST_FALSE), tpr, color=colour, linewidth=width, label=name)
+        style = "-" if called is not None else next(dashes)
+        x = np.maximum(fpr, LEAST_FALSE)
+        axes.plot(x, tpr, style, color=colour, linewidth=width, label=name)
         if called is not None:
             dot = max(called[~labels].mean(), LEAST_FALSE), called[labels].mean()
             axes.plot(*dot, "o", color=colour, mec=INK, markersize=8, zorder=3)

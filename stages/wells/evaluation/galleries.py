@@ -64,8 +64,8 @@ def draw_overview(path: Path, judged: Judged) -> None:
         {"": scores_by_kind(judged)}, threshold, note_mistakes(judged), height=2.6
     )
     subtitle = (
-        "Test photos; the threshold was placed by others. Above, some with a clear view, from less "
-        "to more strange; below, the scores of all in this run."
+        "Test photos, none of which helped to place the threshold. Above, some with a clear view, "
+        "from less to more strange; below, the scores of all in this run."
     )
     parts = draw_rows(rows, COLUMNS), chart
     save_picture(path, count_mistakes(judged).title(), subtitle, *parts)
@@ -82,9 +82,9 @@ def draw_decided(path: Path, judged: Judged, networks: Mapping[str, Members]) ->
     ]
     title = f"A photo is called a spill where its mean score reaches {detector.threshold:.2f}"
     subtitle = (
-        "Left the photo, framed in the colour of what it is called. In the middle how strange "
-        "each block of 4 x 4 pixels is; those inside the white line count. Right the scores, in "
-        "standard deviations of held-out normal wells."
+        "Left the photo, framed in the colour of what it is called. In the middle what each block "
+        "of 4 x 4 pixels adds to the mean; only those inside the white line do. Right the scores, "
+        "in standard deviations of held-out normal wells."
     )
     save_picture(path, title, subtitle, *parts)
 

@@ -58,8 +58,8 @@ def draw_histogram(path: Path, judged: Judged, held_out: FloatArray, known: Floa
     """
     placed = {"normal wells, held out": held_out, "spills known beforehand": known}
     panels = {
-        "what placed the threshold": {name: one for name, one in placed.items() if len(one)},
-        "what was measured: the test set": scores_by_kind(judged),
+        "what is known before": {name: one for name, one in placed.items() if len(one)},
+        "the test set": scores_by_kind(judged),
     }
     chart = charts.chart_scores(panels, judged.detector.threshold, note_mistakes(judged), 4.6)
     subtitle = f"Scores of {_named(judged)}; counts on a log axis, so that single photos are seen."
@@ -73,10 +73,13 @@ def draw_thresholds(path: Path, judged: Judged, held_out: FloatArray, known: Flo
     """
     labels, scores = judged.wells.labels, judged.scores
     rules: dict[str, float] = {thresholds.WITHOUT_SPILLS: thresholds.sigma(held_out)}
-    groups = {"test set": (scores[~labels], scores[labels])}
+    rates = {
+        "TNR": (NORMAL, {"test set": scores[~labels], "held-out wells": held_out}),
+        "TPR": (SPILL, {"test set": scores[labels]}),
+    }
     if len(known):
         rules = {"equal_error": thresholds.equal_error(held_out, known), **rules}
-        groups["what placed it"] = held_out, known
+        rates["TPR"][1]["known spills"] = known
     told = [
         f"{rule} finds {(scores[labels] >= place).sum()} of {count(labels.sum(), 'spill')} at "
         f"{count((scores[~labels] >= place).sum(), 'false alarm')}"
@@ -86,7 +89,7 @@ def draw_thresholds(path: Path, judged: Judged, held_out: FloatArray, known: Flo
         f"The rates of {_named(judged)} by the threshold: TPR, the share of spills found, and TNR, "
         f"of {count((~labels).sum(), 'normal well')} passed. Lines: where rules place it."
     )
-    save_picture(path, "; ".join(told), subtitle, charts.chart_thresholds(groups, rules))
+    save_picture(path, "; ".join(told), subtitle, charts.chart_thresholds(rates, rules))
 
 
 def draw_roc(path: Path, detectors: Mapping[str, Judged]) -> None:

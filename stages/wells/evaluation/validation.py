@@ -107,10 +107,10 @@ def draw_validation(path: Path, measured: Mapping[str, Any]) -> None:
             rows |= {f"  {name}": alone["right"] for name, alone in one["scores"].items()}
     kinds = [kind for kind in KINDS if kind in next(iter(rows.values()))]
     shares = np.array([[right[kind] for kind in kinds] for right in rows.values()])
-    worst = [
-        f'"{one["name"]}" {100 * min(one["right"].values()):.0f} %' for one in measured.values()
+    lower = [
+        f"{one['name']} {min(one['tpr'], one['tnr']):.{RATE_DIGITS}f}" for one in measured.values()
     ]
-    title = "Of the kind that it does worst, each detector calls rightly: " + ", ".join(worst)
+    title = f"The lower of TPR and TNR on hard cases, to choose by: {', '.join(lower)}"
     subtitle = (
         "Per cent called rightly of each kind of hard case, rounded down; normal wells left, "
         "spills right. Under a detector of several scores, each of them alone."
