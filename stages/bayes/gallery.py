@@ -78,7 +78,7 @@ def tell_finding(report: Mapping[str, Metrics]) -> str:
     worst, best = (choose(report, key=lambda name: report[name][key]) for choose in (max, min))
     high, low = report[worst][key], report[best][key]
     if key == HELD_OUT_BITS:
-        found = f"A held-out avatar takes {worst} {high:.2f} bits per channel value"
+        found = f"{worst} needs {high:.2f} bits per channel value of a held-out avatar"
         return found if worst == best else f"{found}, {best} only {low:.2f}"
     found = f"{100 * high:.0f} % of the pixels that {worst} draws have a colour of no avatar"
     return found if worst == best else f"{found}, of {best}'s {100 * low:.0f} %"

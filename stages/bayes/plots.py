@@ -76,9 +76,9 @@ def save_calibration(
         f"Weighed, inferences are {sure['weighed']} sure and {right['weighed']} right; "
         f"unweighed, {sure['unweighed']} and {right['unweighed']}",
         f"{sum(one.number for one in found)} held-out avatars in {len(found)} groups of equal "
-        "number, by how sure the inference is, with 95 % Wilson intervals, moved apart where they "
-        "meet. Shapes of an avatar repeat one another: weighed, their evidence is raised to the "
-        f"power of {report['weight_of_evidence']:.2g}.",
+        "number, by how sure the inference is, with 95 % Wilson intervals; what would hide another "
+        "point stands beside it. Shapes of an avatar repeat one another: weighed, their evidence "
+        f"is raised to the power of {report['weight_of_evidence']:.2g}.",
         render(chart),
     )
 

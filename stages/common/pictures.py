@@ -14,7 +14,7 @@ import matplotlib as mpl
 import matplotlib.style
 import numpy as np
 from matplotlib.figure import Figure
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from stages.common.files import replacing
 from stages.common.types import Images, Indices
@@ -127,20 +127,32 @@ def draw_rows(rows: Sequence[Row], columns: int) -> Image.Image:
         ]
         for start in range(0, len(row.tiles), columns):
             tiles, below = row.tiles[start : start + columns], texts[start : start + columns]
-            height = round(width * tiles[0].height / tiles[0].width)
+            height = height_at(width, tiles[0].height, tiles[0].width)
             lines = max((1 + text.count("\n") for text in below), default=0)
             strip = Image.new("RGB", (WIDTH, height + line * lines + GAP), PAPER)
             draw = ImageDraw.Draw(strip)
             for column, tile in enumerate(tiles):
                 left = MARGIN + column * (width + GAP)
-                strip.paste(tile.resize((width, height), Image.Resampling.BICUBIC), (left, 0))
-                if row.frames:
-                    box = left, 0, left + width - 1, height - 1
-                    draw.rectangle(box, outline=row.frames[start + column], width=FRAME)
+                frame = row.frames[start + column] if row.frames else None
+                strip.paste(fit_tile(tile, width, frame), (left, 0))
                 for number, text in enumerate(below[column].split("\n") if below else ()):
                     draw.text((left, height + number * line), text, INK, plain)
             parts.append(strip)
     return stack(*parts, Image.new("RGB", (WIDTH, GAP), PAPER))
+
+
+def fit_tile(tile: Image.Image, width: int, frame: str | None = None) -> Image.Image:
+    """Return a tile magnified or made smaller to a width, in a frame of a colour where told."""
+    size = width, height_at(width, tile.height, tile.width)
+    if frame is None:
+        return tile.resize(size, Image.Resampling.BICUBIC)
+    inner = tile.resize((size[0] - 2 * FRAME, size[1] - 2 * FRAME), Image.Resampling.BICUBIC)
+    return ImageOps.expand(inner, FRAME, frame)
+
+
+def height_at(width: int, rows: int, columns: int) -> int:
+    """Return the height at a width, in pixels, of what has so many rows and columns."""
+    return round(width * rows / columns)
 
 
 def as_tiles(images: Images) -> list[Image.Image]:

@@ -113,7 +113,7 @@ def test_the_finding_tells_the_worst_and_the_best_generator() -> None:
         {"held_out_bits_per_dimension": bits, "unseen_colours": share}
         for bits, share in ((1.234, 0.49), (0.031, 0.0))
     )
-    found = "A held-out avatar takes mle 1.23 bits per channel value"
+    found = "mle needs 1.23 bits per channel value of a held-out avatar"
     assert tell_finding({"tree": tree, "mle": mle}) == f"{found}, tree only 0.03"
     assert tell_finding({"mle": mle}) == found
 

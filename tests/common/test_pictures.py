@@ -21,6 +21,7 @@ from stages.common.pictures import (
     as_tiles,
     draw_rows,
     evenly_spaced,
+    fit_tile,
     font,
     head,
     new_chart,
@@ -96,6 +97,17 @@ def test_a_frame_lies_around_its_own_tile() -> None:
         around = pixels[top - FRAME : bottom + FRAME, left - FRAME : right + FRAME]
         assert (around[FRAME // 2] == frame).all()
         assert (around[:, -FRAME // 2] == frame).all()
+
+
+def test_a_framed_tile_is_as_large_as_one_without_and_shows_all_of_it() -> None:
+    image = plain(RED)
+    image[0, :, 0, 0] = BLUE
+    (tile,) = as_tiles(image)
+    size = 10 * SIDE
+    framed = fit_tile(tile, size, SPILL)
+    assert framed.size == fit_tile(tile, size).size == (size, size)
+    blue = np.argwhere(np.asarray(framed)[..., 2] > 150)
+    assert blue.min() == FRAME
 
 
 def test_a_caption_stands_below_its_own_tile_and_a_label_above_all() -> None:

@@ -306,6 +306,7 @@ def test_an_unreadable_photo_makes_the_exit_status_1_and_stops_nothing(
     done = run(tmp_path, model, "b.png", "a.png")
     assert done.returncode == 1
     assert "error: 1 of 2 could not be read; their rows say why" in done.stderr
+    assert re.search(r"^2 photos: 0 spill \(0 obstructed\), 1 normal \([01] obs", done.stderr, re.M)
     assert "Traceback" not in done.stderr
     assert [row["error"] for row in rows_of(done)] == ["not an image", ""]
 

@@ -109,8 +109,8 @@ def draw_roc(path: Path, detectors: Mapping[str, Judged]) -> None:
         for name, area in sorted(areas.items(), key=lambda item: -item[1])
     }
     found, alarms = first.called[labels].mean(), first.called[~labels].mean()
-    title = f"The detector in use finds {100 * found:.1f} % of the spills and alarms at "
-    title += f"{100 * alarms:.1f} % of the normal wells"
+    title = f"The detector in use finds {100 * found:.1f} % of the spills and raises false alarms "
+    title += f"at {100 * alarms:.1f} % of the normal wells"
     subtitle = (
         "ROC curves on the test set, the upper left with false alarms on a log axis; dots: at each "
         "detector's threshold."

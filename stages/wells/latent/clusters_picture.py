@@ -14,12 +14,13 @@ from stages.common.pictures import (
     WIDTH,
     as_tiles,
     evenly_spaced,
+    fit_tile,
     font,
+    height_at,
     stack,
 )
 from stages.common.types import Indices, Marks
 from stages.wells.latent.shown import Shown
-from stages.wells.latent.tiles import framed, tile_height
 
 # All lengths are pixels.
 EXAMPLES, TILE_WIDTH = 7, 126
@@ -38,7 +39,9 @@ def draw_clusters(photos: Shown, clusters: Indices) -> Image.Image:
     pixels = BAR_WIDTH / max(len(mine) for mine in members)
     rows = []
     for number, mine in enumerate(members, 1):
-        row = Image.new("RGB", (WIDTH, tile_height(photos.images, TILE_WIDTH) + GAP), PAPER)
+        row = Image.new(
+            "RGB", (WIDTH, height_at(TILE_WIDTH, *photos.images.shape[2:]) + GAP), PAPER
+        )
         _draw_counts(row, f"Cluster {number}", photos.spills[mine], pixels)
         chosen = mine[choose_examples(photos.spills[mine], EXAMPLES)]
         _draw_examples(row, Shown(photos.images[chosen], photos.groups[chosen]))
@@ -72,8 +75,7 @@ def _draw_counts(row: Image.Image, name: str, spills: Marks, pixels: float) -> N
 
 
 def _draw_examples(row: Image.Image, photos: Shown) -> None:
-    height = tile_height(photos.images, TILE_WIDTH)
     for column, tile in enumerate(as_tiles(photos.images)):
         colour = SPILL if photos.spills[column] else NORMAL
         left = FIRST + column * (TILE_WIDTH + GAP)
-        row.paste(framed(tile, TILE_WIDTH, height, colour), (left, 0))
+        row.paste(fit_tile(tile, TILE_WIDTH, colour), (left, 0))

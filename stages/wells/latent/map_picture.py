@@ -20,13 +20,14 @@ from stages.common.pictures import (
     VERMILION,
     WIDTH,
     as_tiles,
+    fit_tile,
+    height_at,
     new_chart,
     render,
 )
 from stages.common.types import FloatArray, Indices, Marks
 from stages.wells.latent import shown
 from stages.wells.latent.shown import Shown
-from stages.wells.latent.tiles import framed, tile_height
 
 COLOURS = {
     shown.TRAIN: PALE,
@@ -52,7 +53,7 @@ def draw_map(points: FloatArray, photos: Shown, axis_names: Sequence[str] = ()) 
     At its sides stand photos that lie far from each other, with a line to the point of each.
     axis_names: of the two axes, where they mean something.
     """
-    height = tile_height(photos.images, TILE_WIDTH)
+    height = height_at(TILE_WIDTH, *photos.images.shape[2:])
     bottom = TOP + TILES_A_SIDE * (height + GAP)
     corners = [(left, top) for left in (LEFT, RIGHT) for top in range(TOP, bottom, height + GAP)]
     # A line begins in the middle of its tile's inner edge.
@@ -82,7 +83,7 @@ def draw_map(points: FloatArray, photos: Shown, axis_names: Sequence[str] = ()) 
     picture = render(chart)
     for slot, index, tile in zip(slots, chosen, as_tiles(photos.images[chosen]), strict=True):
         colour = COLOURS[str(photos.groups[index])]
-        picture.paste(framed(tile, TILE_WIDTH, height, colour), corners[slot])
+        picture.paste(fit_tile(tile, TILE_WIDTH, colour), corners[slot])
     return picture
 
 
