@@ -66,7 +66,8 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Walk:
 
     walk.type(".", "git clone REPOSITORY wells")
     walk.keep("cloned", "wells")
-    walk.typed.append(("cd wells", ""))
+    # The clones here share one environment.
+    walk.typed += [(line, "") for line in ("cd wells", "make setup", "source .venv/bin/activate")]
     walk.type("wells", "dvc pull")
     walk.keep("pulled", "wells")
     walk.type("wells", "dvc metrics show")
