@@ -12,6 +12,7 @@ from stages.common.pictures import GREY, INK, SPILL, new_chart, render, save_pic
 from stages.wells.evaluation.metrics import wilson_interval
 
 PEERS, PICTURE = Path("docs/peers.csv"), Path("docs/compared.png")
+# What the account of an honest threshold begins with.
 HONEST = "honest"
 # Shares below it, nothing missed among them, are drawn at it.
 LEAST = 2e-3
@@ -36,10 +37,11 @@ def draw_compared(path: Path, metrics: Mapping[str, Any], peers: pd.DataFrame) -
     ranked = peers.assign(worse=-peers["tpr"] - peers["tnr"]).sort_values("worse")
     lines = []
     for number, one in enumerate(ranked.itertuples(), start=1):
-        fill = GREY if one.threshold == HONEST else "white"
+        honest = one.threshold.startswith(HONEST)
+        fill = GREY if honest else "white"
         dot = {"color": GREY, "markerfacecolor": fill, "markersize": 12}
         x, y = _draw_point(axes, one.tpr, one.tnr, numbers, dot)
-        colour = "white" if one.threshold == HONEST else INK
+        colour = "white" if honest else INK
         axes.annotate(str(number), (x, y), ha="center", va="center", color=colour, fontsize=7.5)
         lines.append(f"{number:>2}  {one.who}: {one.tpr:.3f} / {one.tnr:.3f}")
     for name, found in detection.items():
@@ -64,7 +66,7 @@ def draw_compared(path: Path, metrics: Mapping[str, Any], peers: pd.DataFrame) -
     text = "others, printed TPR / TNR:\n" + "\n".join(lines)
     key.text(0, 1, text, va="top", linespacing=1.6)
 
-    ours, best = seeds["detector"], ranked[ranked["threshold"] == HONEST].iloc[0]
+    ours, best = seeds["detector"], ranked[ranked["threshold"].str.startswith(HONEST)].iloc[0]
     title = (
         f"The detector in use misses {_told(ours['tpr']['mean'], ours['tnr']['mean'])}; the best "
         f"honest one of others misses {_told(best['tpr'], best['tnr'])}"
