@@ -29,6 +29,7 @@ from stages.common import paths
 from stages.common.errors import InputError, run
 from stages.common.files import read_arrays, write_text
 from stages.common.params import load_params
+from stages.common.pictures import evenly_spaced
 from stages.wells.detection import scores
 from stages.wells.detection.decision_map import lay_over, map_decision
 from stages.wells.detection.detector import FILE, IN_USE, load_artifact
@@ -40,7 +41,7 @@ OUT, LOCK = Path("review"), Path("dvc.lock")
 RETRAINED = "Its networks were trained anew; chance is what another seed does."
 SAME_NETWORKS = "No network of it was trained anew; chance is told by McNemar's exact test."
 NOT_RUN = "not run"
-PHOTOS, MAGNIFICATION = 100, 4
+PHOTOS, MAGNIFICATION = 24, 4
 
 
 class Review(NamedTuple):
@@ -48,9 +49,9 @@ class Review(NamedTuple):
 
     outcome, sentence: what became of the detector in use; basis: what says so; beyond, chance:
     changes of metrics beyond chance and within; moved: test photos with another verdict, each with
-    its name, label, verdict before and now, and whether that is right; thumbnails: of them and
-    their decision maps, by name; files: of data and models; plots: name, before (a chart shows both
-    at once) and now. Pictures are `data:` addresses, None where there is none.
+    its name, label, verdict before and now, and whether that is right; thumbnails: of some of them
+    with their decision maps, by name; files: of data and models; plots: name, before (a chart shows
+    both at once) and now. Pictures are `data:` addresses, None where there is none.
     """
 
     base: str
@@ -132,7 +133,7 @@ def compare_with(base: str) -> Review:
         beyond=[one for one in judged if one.outcome != "within chance"],
         chance=[one for one in judged if one.outcome == "within chance"],
         moved=moved,
-        thumbnails=draw_photos([name for name, *_ in moved[:PHOTOS]]),
+        thumbnails=draw_photos([moved[i][0] for i in evenly_spaced(len(moved), PHOTOS)]),
         files=files,
         plots=shown,
     )
@@ -216,16 +217,16 @@ def draw_chart(spec: Mapping[str, Any], base: str) -> str | None:
 
 
 def draw_photos(names: list[str]) -> dict[str, str | None]:
-    """Return test photos beside their decision maps, by name, as far as they are at hand."""
+    """Return test photos beside their decision maps, by name; None where they aren't at hand."""
     test = paths.WELLS / "test.npz"
     if not names or not test.is_file() or not (paths.DETECTOR / FILE).is_file():
-        return {}
+        return dict.fromkeys(names)
     images, known = read_arrays(test, "images", "names")
     chosen = np.isin(known, names)
     detector, networks = load_artifact()
     maps = map_decision(detector, networks, images[chosen])
     heat = lay_over(images[chosen], maps, detector.threshold)
-    drawn = {}
+    drawn: dict[str, str | None] = {}
     for name, *pair in zip(known[chosen].tolist(), images[chosen], heat, strict=True):
         picture = Image.fromarray(np.concatenate(pair, axis=2).transpose(1, 2, 0))
         buffer = io.BytesIO()
@@ -235,11 +236,8 @@ def draw_photos(names: list[str]) -> dict[str, str | None]:
 
 
 def _address(content: bytes | None, kind: str = "png") -> str | None:
-    return (
-        None
-        if content is None
-        else f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
-    )
+    encoded = base64.b64encode(content or b"").decode()
+    return None if content is None else f"data:image/{kind};base64,{encoded}"
 
 
 def _value(value: Any) -> str:
