@@ -7,6 +7,7 @@ tiles. Its title is the finding, as a sentence; its subtitle says what is drawn.
 import io
 from collections.abc import Sequence
 from functools import cache
+from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
@@ -77,7 +78,7 @@ def head(title: str, subtitle: str) -> Image.Image:
     bold, plain = font(TITLE_SIZE, bold=True), font(TEXT_SIZE)
     lines = [(line, bold, INK) for line in wrap(title, bold)]
     lines += [(line, plain, GREY) for line in wrap(subtitle, plain)]
-    heights = [round(LINE_HEIGHT * one.size) for _, one, _ in lines]
+    heights = [_line_height(one) for _, one, _ in lines]
     picture = Image.new("RGB", (WIDTH, MARGIN + sum(heights) + GAP), PAPER)
     draw, top = ImageDraw.Draw(picture), MARGIN
     for (line, one, colour), height in zip(lines, heights, strict=True):
@@ -114,30 +115,14 @@ def draw_rows(rows: Sequence[Row], columns: int) -> Image.Image:
 
     Tiles are magnified or made smaller to fit, captions wrapped.
     """
-    bold, plain = font(TEXT_SIZE, bold=True), font(TEXT_SIZE)
-    line = round(LINE_HEIGHT * plain.size)
     width = (WIDTH - 2 * MARGIN + GAP) // columns - GAP
     parts = []
     for row in rows:
         if row.label:
-            parts.append(_write_line(row.label, bold, line + GAP))
-        texts = [
-            "\n".join(text for part in caption.split("\n") for text in wrap(part, plain, width))
-            for caption in row.captions
-        ]
+            parts.append(_write_label(row.label))
         for start in range(0, len(row.tiles), columns):
-            tiles, below = row.tiles[start : start + columns], texts[start : start + columns]
-            height = height_at(width, tiles[0].height, tiles[0].width)
-            lines = max((1 + text.count("\n") for text in below), default=0)
-            strip = Image.new("RGB", (WIDTH, height + line * lines + GAP), PAPER)
-            draw = ImageDraw.Draw(strip)
-            for column, tile in enumerate(tiles):
-                left = MARGIN + column * (width + GAP)
-                frame = row.frames[start + column] if row.frames else None
-                strip.paste(fit_tile(tile, width, frame), (left, 0))
-                for number, text in enumerate(below[column].split("\n") if below else ()):
-                    draw.text((left, height + number * line), text, INK, plain)
-            parts.append(strip)
+            part = slice(start, start + columns)
+            parts.append(_draw_strip(row.tiles[part], row.captions[part], row.frames[part], width))
     return stack(*parts, Image.new("RGB", (WIDTH, GAP), PAPER))
 
 
@@ -187,7 +172,32 @@ def evenly_spaced(count: int, wanted: int) -> Indices:
     return np.linspace(0, count - 1, min(wanted, count)).round().astype(np.intp)
 
 
-def _write_line(text: str, written: ImageFont.FreeTypeFont, height: int) -> Image.Image:
-    picture = Image.new("RGB", (WIDTH, height), PAPER)
-    ImageDraw.Draw(picture).text((MARGIN, GAP // 2), text, INK, written)
+def _write_label(text: str) -> Image.Image:
+    bold = font(TEXT_SIZE, bold=True)
+    picture = Image.new("RGB", (WIDTH, _line_height(bold) + GAP), PAPER)
+    ImageDraw.Draw(picture).text((MARGIN, GAP // 2), text, INK, bold)
     return picture
+
+
+def _draw_strip(
+    tiles: Sequence[Image.Image], captions: Sequence[str], frames: Sequence[str], width: int
+) -> Image.Image:
+    """Return tiles of a width side by side, each in its frame over its caption, if it has any."""
+    plain, height = font(TEXT_SIZE), height_at(width, tiles[0].height, tiles[0].width)
+    texts = [
+        [line for part in caption.split("\n") for line in wrap(part, plain, width)]
+        for caption in captions
+    ]
+    below = _line_height(plain) * max(map(len, texts), default=0)
+    strip = Image.new("RGB", (WIDTH, height + below + GAP), PAPER)
+    draw = ImageDraw.Draw(strip)
+    for tile, frame, lines, column in zip_longest(tiles, frames, texts, range(len(tiles))):
+        left = MARGIN + column * (width + GAP)
+        strip.paste(fit_tile(tile, width, frame), (left, 0))
+        for number, text in enumerate(lines or ()):
+            draw.text((left, height + number * _line_height(plain)), text, INK, plain)
+    return strip
+
+
+def _line_height(written: ImageFont.FreeTypeFont) -> int:
+    return round(LINE_HEIGHT * written.size)

@@ -123,7 +123,7 @@ def test_the_overview_shows_each_kind_by_its_scores_without_extremes_and_copies(
     galleries.draw_overview(tmp_path / "x.png", one)
     ((title, _, rows),) = saved
     assert title == "2 of 3 spills found, 2 false alarms among 4 normal wells"
-    assert [wells_of(row) for row in rows] == ["gd", "", ""]
+    assert [wells_of(row) for row in rows] == ["gd"]
     assert set(rows[0].frames) == {NORMAL}
 
 
@@ -135,6 +135,14 @@ def test_the_overview_leaves_obstructed_views_out(saved: list[Saved], tmp_path: 
     hidden = np.array([False, False, True, True, False, False, False])
     galleries.draw_overview(tmp_path / "x.png", one._replace(obstructed=hidden))
     assert [wells_of(found.rows[0]) for found in saved] == ["bcdef", "bef"]
+
+
+def test_where_no_view_is_clear_all_are_shown(tmp_path: Path, saved: list[Saved]) -> None:
+    wells = WELLS._replace(distinct=np.ones(7, dtype=np.bool_))
+    hidden = judged(standard=np.arange(7.0))._replace(obstructed=~CLEAR, wells=wells)
+    galleries.draw_overview(tmp_path / "x.png", hidden)
+    assert wells_of(saved[0].rows[0]) == "ef"
+    draw_all(tmp_path, hidden)
 
 
 def test_examples_are_called_rightly_and_one_is_covered(

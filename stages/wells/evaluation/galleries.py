@@ -14,6 +14,7 @@ from stages.common.pictures import (
     evenly_spaced,
     save_picture,
 )
+from stages.common.types import Indices, Marks
 from stages.wells.detection.decision_map import heat_of, lay_over, map_decision
 from stages.wells.detection.decision_picture import decide, draw_decision
 from stages.wells.detection.detector import score_for
@@ -53,12 +54,12 @@ def draw_overview(path: Path, judged: Judged) -> None:
     """Draw what normal wells and spills look like, and the scores of all."""
     rows = []
     for kind, label in LOOKS.items():
-        seen = np.flatnonzero((judged.kinds == kind) & judged.wells.distinct & ~judged.obstructed)
-        ranked = seen[np.argsort(judged.scores[seen])]
+        ranked = _find_clear(judged, (judged.kinds == kind) & judged.wells.distinct)
         # Without the extremes, which may be mislabelled.
-        chosen = evenly_spaced(len(ranked), COLUMNS + 2)[1:-1]
-        tiles = as_tiles(judged.wells.images[ranked[chosen]])
-        rows.append(Row(label, tiles, frames=[_colour(kind)] * len(tiles)))
+        chosen = ranked[evenly_spaced(len(ranked), COLUMNS + 2)[1:-1]]
+        if len(chosen):
+            tiles = as_tiles(judged.wells.images[chosen])
+            rows.append(Row(label, tiles, frames=[_colour(kind)] * len(tiles)))
     threshold = judged.detector.threshold
     chart = charts.chart_scores(
         {"": scores_by_kind(judged)}, threshold, note_mistakes(judged), height=2.6
@@ -126,60 +127,67 @@ def draw_reconstructions(path: Path, name: str, network: Network, judged: Judged
 
     name: what it is called in a sentence.
     """
-    images, rows = judged.wells.images, {}
+    images, of_kind = judged.wells.images, {}
     for kind in EXAMPLES:
-        found = np.flatnonzero((judged.kinds == kind) & ~judged.obstructed)
+        found = _find_clear(judged, judged.kinds == kind)
         if len(found):
-            rows[kind] = found[evenly_spaced(len(found), MEASURED)]
-    errors = {kind: np.median(block_errors(network, images[one])) for kind, one in rows.items()}
-    chosen = np.concatenate([one[evenly_spaced(len(one), 4)[1:3]] for one in rows.values()])
+            of_kind[kind] = found[evenly_spaced(len(found), MEASURED)]
+    errors = {kind: np.median(block_errors(network, images[one])) for kind, one in of_kind.items()}
+    times = [
+        f"{errors[kind] / errors[report.NORMAL]:.1f} times as much on {EXAMPLES[kind]}"
+        for kind in of_kind
+        if kind != report.NORMAL
+    ]
+    title = f"{name[0].upper()}{name[1:]}, which has learned normal wells only, errs "
+    title += " and ".join(times)
+    subtitle = (
+        f"Median squared error of a block in up to {MEASURED} test photos of each kind, with a clear "
+        "view where there are such."
+    )
+
+    chosen = np.concatenate([one[evenly_spaced(len(one), 4)[1:3]] for one in of_kind.values()])
     inputs, outputs = next(reconstruct(network, images[chosen]))
     redrawn = (outputs.clamp(0, 1) * 255).round().byte().numpy()
     squared = (outputs - inputs).square().mean(dim=1).numpy().astype(np.float64)
     heat = heat_of(np.clip(squared / np.quantile(squared, 1 - BRIGHTEST), 0, 1))
-    tiles = [
-        Row(
-            "test photos",
-            as_tiles(images[chosen]),
-            frames=[_colour(kind) for kind in judged.kinds[chosen]],
-        ),
+    frames = [_colour(kind) for kind in judged.kinds[chosen]]
+    rows = [
+        Row("test photos", as_tiles(images[chosen]), frames=frames),
         Row(f"what {name} makes of them", as_tiles(redrawn)),
         Row(
             "where it errs: squared error, black none, yellow most",
             as_tiles(heat.transpose(0, 3, 1, 2)),
         ),
     ]
-    times = [
-        f"{errors[kind] / errors[report.NORMAL]:.1f} times as much on {EXAMPLES[kind]}"
-        for kind in rows
-        if kind != report.NORMAL
-    ]
-    title = f"{name[0].upper()}{name[1:]}, which has learned normal wells only, errs "
-    title += " and ".join(times)
-    subtitle = (
-        f"Median squared error of a block in up to {MEASURED} test photos of each kind, all with a "
-        "clear view."
-    )
-    save_picture(path, title, subtitle, draw_rows(tiles, len(chosen)))
+    save_picture(path, title, subtitle, draw_rows(rows, len(chosen)))
 
 
 def _choose_examples(judged: Judged) -> dict[str, int]:
-    """Return a photo of each kind: of those with a clear view that are called rightly, the middle
-    one by score.
+    """Return a photo of each kind: of those that are called rightly, the middle one by score.
 
     And the normal well whose sides are the strangest, for what lies there is mostly a hand.
     """
     right = judged.called == judged.wells.labels
     chosen = {}
     for kind, label in EXAMPLES.items():
-        found = np.flatnonzero(right & (judged.kinds == kind) & ~judged.obstructed)
-        if len(found):
-            chosen[label] = int(found[np.argsort(judged.scores[found])[len(found) // 2]])
+        ranked = _find_clear(judged, right & (judged.kinds == kind))
+        if len(ranked):
+            chosen[label] = int(ranked[len(ranked) // 2])
     covered = np.flatnonzero(right & ~judged.wells.labels & judged.obstructed)
     if len(covered):
         sides = score_sides(judged.wells.images[covered], judged.detector.occlusion.normality)
         chosen[COVERED] = int(covered[np.argmax(sides)])
     return chosen
+
+
+def _find_clear(judged: Judged, which: Marks) -> Indices:
+    """Return which of the marked photos have a clear view, from the least to the most strange.
+
+    All of them where none has: on another surface the sides may look strange everywhere.
+    """
+    clear = which & ~judged.obstructed
+    found = np.flatnonzero(clear if clear.any() else which)
+    return found[np.argsort(judged.scores[found], kind="stable")]
 
 
 def _colour(kind: str) -> str:
