@@ -141,8 +141,8 @@ def draw_reconstructions(path: Path, name: str, network: Network, judged: Judged
     title = f"{name[0].upper()}{name[1:]}, which has learned normal wells only, errs "
     title += " and ".join(times)
     subtitle = (
-        f"Median squared error of a block in up to {MEASURED} test photos of each kind, with a clear "
-        "view where there are such."
+        f"Median squared error of a block in up to {MEASURED} test photos of each kind, with a "
+        "clear view where there are such."
     )
 
     chosen = np.concatenate([one[evenly_spaced(len(one), 4)[1:3]] for one in of_kind.values()])
