@@ -6,11 +6,11 @@ from stages.common.files import sha256_of, write_arrays, write_json
 from stages.common.params import Section, Seed, load_params
 from stages.common.pictures import (
     NORMAL,
+    PHOTOS_A_ROW,
     SPILL,
-    Row,
-    as_tiles,
     draw_rows,
     evenly_spaced,
+    framed_row,
     save_picture,
 )
 from stages.common.types import Images
@@ -18,7 +18,7 @@ from stages.wells.data.archive import KNOWN_SHA256, read_wells
 from stages.wells.data.params import ImageParams, SplitParams
 from stages.wells.data.preparation import count_photos, decode_photos, split_photos
 
-GALLERY_COLUMNS, GALLERY_IMAGES = 8, 32
+GALLERY_IMAGES = 32
 
 
 class Params(Section):
@@ -55,13 +55,12 @@ def main() -> None:
 
 def draw_photos(name: str, images: Images, title: str, colour: str) -> None:
     """Draw some of images `[N, 3, H, W]` uint8, framed in a colour."""
-    tiles = as_tiles(images[evenly_spaced(len(images), GALLERY_IMAGES)])
-    row = Row("", tiles, frames=[colour] * len(tiles))
+    shown = images[evenly_spaced(len(images), GALLERY_IMAGES)]
     subtitle = (
-        f"{len(tiles)} of {len(images):,} photos, evenly spaced by name." if tiles else "None."
+        f"{len(shown)} of {len(images):,} photos, evenly spaced by name." if len(shown) else "None."
     )
     path = paths.PLOTS / "dataset" / f"{name}.png"
-    save_picture(path, title, subtitle, draw_rows([row], GALLERY_COLUMNS))
+    save_picture(path, title, subtitle, draw_rows([framed_row("", shown, colour)], PHOTOS_A_ROW))
 
 
 if __name__ == "__main__":

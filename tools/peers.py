@@ -6,10 +6,10 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter
 
 from stages.common.pictures import GREY, INK, SPILL, new_chart, render, save_picture
-from stages.wells.evaluation.metrics import wilson_interval
+from stages.common.statistics import wilson_interval
+from stages.wells.evaluation.charts import PER_CENT
 
 PEERS, PICTURE = Path("docs/peers.csv"), Path("docs/compared.png")
 # What the account of an honest threshold begins with.
@@ -17,7 +17,6 @@ HONEST = "honest"
 # Shares below it, nothing missed among them, are drawn at it.
 LEAST = 2e-3
 MOST = 0.4
-PER_CENT = FuncFormatter(lambda share, _: f"{100 * share:g} %")
 
 
 def read_peers(folder: Path) -> pd.DataFrame:

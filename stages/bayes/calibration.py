@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import binomtest
 
+from stages.common.statistics import wilson_interval
 from stages.common.types import FloatArray, Indices, Marks
 
 BINS = 10
@@ -16,7 +16,7 @@ DIGITS = 12
 class Group(NamedTuple):
     """Predictions that are about as sure: their mean confidence, their number, how many are right.
 
-    low, high: of the 95 % score interval of the share that is right (Wilson 1927, JASA 22:209-212).
+    low, high: of the 95 % score interval of the share that is right.
     """
 
     confidence: float
@@ -68,5 +68,4 @@ def judge(logs: FloatArray, truth: Indices) -> tuple[dict[str, float], list[Grou
 
 def _measure(confidence: FloatArray, right: Marks) -> Group:
     number, hits = len(right), int(right.sum())
-    interval = binomtest(hits, number).proportion_ci(0.95, method="wilson")
-    return Group(float(confidence.mean()), number, hits, float(interval.low), float(interval.high))
+    return Group(float(confidence.mean()), number, hits, **wilson_interval(hits, number))

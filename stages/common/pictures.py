@@ -22,7 +22,7 @@ from stages.common.types import Images, Indices
 
 INK, GREY, PALE, PAPER = "#222222", "#666666", "#BBBBBB", "#FFFFFF"
 # Okabe and Ito's palette, which the colour-blind tell apart.
-BLUE, ORANGE, GREEN, PINK = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
+BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
 SKY, VERMILION = "#56B4E9", "#D55E00"
 NORMAL, SPILL = BLUE, VERMILION
 
@@ -31,6 +31,7 @@ WIDTH, DPI = 1269, 150
 # In points, 72 to an inch.
 TITLE_SIZE, TEXT_SIZE = 13, 9
 MARGIN, GAP, FRAME = 18, 9, 6
+PHOTOS_A_ROW = 8
 LINE_HEIGHT = 1.3
 LOOK = {
     "axes.edgecolor": GREY,
@@ -78,7 +79,7 @@ def head(title: str, subtitle: str) -> Image.Image:
     bold, plain = font(TITLE_SIZE, bold=True), font(TEXT_SIZE)
     lines = [(line, bold, INK) for line in wrap(title, bold)]
     lines += [(line, plain, GREY) for line in wrap(subtitle, plain)]
-    heights = [_line_height(one) for _, one, _ in lines]
+    heights = [line_height(one) for _, one, _ in lines]
     picture = Image.new("RGB", (WIDTH, MARGIN + sum(heights) + GAP), PAPER)
     draw, top = ImageDraw.Draw(picture), MARGIN
     for (line, one, colour), height in zip(lines, heights, strict=True):
@@ -140,6 +141,11 @@ def height_at(width: int, rows: int, columns: int) -> int:
     return round(width * rows / columns)
 
 
+def framed_row(label: str, images: Images, colour: str) -> Row:
+    """Return a row of images `[N, 3, H, W]` uint8, all in frames of one colour."""
+    return Row(label, as_tiles(images), frames=[colour] * len(images))
+
+
 def as_tiles(images: Images) -> list[Image.Image]:
     """Return images `[N, 3, H, W]` uint8 as pictures."""
     return [Image.fromarray(image.transpose(1, 2, 0)) for image in images]
@@ -167,6 +173,11 @@ def wrap(
     return lines
 
 
+def line_height(written: ImageFont.FreeTypeFont) -> int:
+    """Return the pixels from one line of a font to the next."""
+    return round(LINE_HEIGHT * written.size)
+
+
 def evenly_spaced(count: int, wanted: int) -> Indices:
     """Return up to `wanted` indices spread evenly over `count`."""
     return np.linspace(0, count - 1, min(wanted, count)).round().astype(np.intp)
@@ -174,7 +185,7 @@ def evenly_spaced(count: int, wanted: int) -> Indices:
 
 def _write_label(text: str) -> Image.Image:
     bold = font(TEXT_SIZE, bold=True)
-    picture = Image.new("RGB", (WIDTH, _line_height(bold) + GAP), PAPER)
+    picture = Image.new("RGB", (WIDTH, line_height(bold) + GAP), PAPER)
     ImageDraw.Draw(picture).text((MARGIN, GAP // 2), text, INK, bold)
     return picture
 
@@ -188,16 +199,12 @@ def _draw_strip(
         [line for part in caption.split("\n") for line in wrap(part, plain, width)]
         for caption in captions
     ]
-    below = _line_height(plain) * max(map(len, texts), default=0)
+    below = line_height(plain) * max(map(len, texts), default=0)
     strip = Image.new("RGB", (WIDTH, height + below + GAP), PAPER)
     draw = ImageDraw.Draw(strip)
     for tile, frame, lines, column in zip_longest(tiles, frames, texts, range(len(tiles))):
         left = MARGIN + column * (width + GAP)
         strip.paste(fit_tile(tile, width, frame), (left, 0))
         for number, text in enumerate(lines or ()):
-            draw.text((left, height + number * _line_height(plain)), text, INK, plain)
+            draw.text((left, height + number * line_height(plain)), text, INK, plain)
     return strip
-
-
-def _line_height(written: ImageFont.FreeTypeFont) -> int:
-    return round(LINE_HEIGHT * written.size)

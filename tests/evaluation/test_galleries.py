@@ -194,7 +194,7 @@ def test_mistakes_are_shown_by_view_the_worst_first_and_copies_once(
 def test_more_mistakes_than_fit_go_on_below(
     saved: list[Saved], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(galleries, "COLUMNS", 1)
+    monkeypatch.setattr(galleries, "PHOTOS_A_ROW", 1)
     galleries.draw_mistakes(tmp_path / "x.png", seen(np.array([2.0, 0, 1, -1, 8, 4, 5])), NETWORKS)
     photos = saved[0].rows[::2]
     assert "".join(wells_of(row) for row in photos) == "cagf"
@@ -282,6 +282,15 @@ def test_a_roc_shows_each_detector_and_the_scores_of_one_that_has_several(
     for name, curve in curves.items():
         np.testing.assert_allclose(curve.scores, STANDARD, atol=1e-12)
         assert (curve.called is None) == name.endswith("alone")
+
+
+def test_a_roc_shows_however_many_detectors_there_are(
+    charted: dict[str, tuple[Any, ...]], tmp_path: Path
+) -> None:
+    many = {name: judged(detector_of(MSE, name=name)) for name in "abcdefg"}
+    pictures.draw_roc(tmp_path / "x.png", many)
+    _, curves = charted["chart_roc"]
+    assert len(curves) == 7
 
 
 def test_views_divide_what_could_be_mistaken(

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from stages.common.errors import InputError
+from stages.common.statistics import wilson_interval
 from stages.common.types import FloatArray, Marks
 from stages.wells.evaluation.metrics import (
     declare,
     measure,
     measure_by_kind,
     refuse_one_kind,
-    wilson_interval,
 )
 
 # Spills score 4, 3 and 1, normals 2 and 0.
@@ -61,26 +61,6 @@ def test_scores_that_separate_have_rates_and_areas_of_one() -> None:
 
 def test_inverted_scores_have_an_auroc_of_zero() -> None:
     assert measure(-SCORES, SCORES > 2.5, 0)["auroc"] == 0
-
-
-@pytest.mark.parametrize(
-    ("successes", "trials", "low", "high"),
-    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611)],
-)
-def test_intervals_are_those_of_newcombe_1998_table_1_method_3(
-    successes: int, trials: int, low: float, high: float
-) -> None:
-    # Statistics in Medicine 17:857-872, score method without continuity correction.
-    interval = wilson_interval(successes, trials)
-    assert interval == pytest.approx({"low": low, "high": high}, abs=5e-5)
-
-
-@pytest.mark.parametrize("trials", [1, 10, 1000])
-def test_the_interval_of_no_success_reaches_to_z2_over_n_plus_z2(trials: int) -> None:
-    z2 = 1.959964**2
-    expected = z2 / (trials + z2)
-    assert wilson_interval(0, trials) == pytest.approx({"low": 0, "high": expected})
-    assert wilson_interval(trials, trials) == pytest.approx({"low": 1 - expected, "high": 1})
 
 
 def test_each_rate_has_the_interval_of_its_own_counts() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stages.common.pictures import NORMAL, SPILL, Row
+from stages.common.pictures import NORMAL, PHOTOS_A_ROW, SPILL, Row
 from stages.common.types import FloatArray, Indices
 from stages.wells.detection.calibration import fit_detectors
 from stages.wells.detection.detector import Detector, by_key, score_for
@@ -18,7 +18,6 @@ from stages.wells.evaluation import validation
 from stages.wells.evaluation.hard_cases import NO_FOLD, HardCases, draw_hard_cases
 from stages.wells.evaluation.metrics import measure_by_kind
 from stages.wells.evaluation.validation import (
-    GALLERY_COLUMNS,
     declare,
     draw_cases,
     draw_validation,
@@ -237,7 +236,7 @@ def test_a_gallery_shows_a_row_of_each_drawn_kind_and_none_of_the_others(
     for kind, paint in PAINTS.items():
         found = (pixels == paint).all(axis=2)
         columns = np.flatnonzero(found.any(axis=0))
-        assert (np.diff(columns) > 1).sum() == GALLERY_COLUMNS - 1, kind
+        assert (np.diff(columns) > 1).sum() == PHOTOS_A_ROW - 1, kind
         tops.append(np.flatnonzero(found.any(axis=1))[0])
     order = [kind for kind in validation.KINDS if kind in PAINTS]
     assert [list(PAINTS)[i] for i in np.argsort(tops)] == order

@@ -16,6 +16,8 @@ from stages.wells.networks.registry import Members
 HEAT_MAP = "inferno"
 # A block as strange as that many times the threshold hides the photo below it.
 FULL_HEAT = 2.0
+# A threshold may be set to 0 or below; colours and bars need a scale.
+LEAST_THRESHOLD = 1e-6
 
 
 def map_decision(detector: Detector, networks: Mapping[str, Members], images: Images) -> FloatArray:
@@ -49,7 +51,7 @@ def lay_over(images: Images, blocks: FloatArray, threshold: float) -> Images:
     The photo shows where nothing is strange, half of it at the threshold, only heat at FULL_HEAT
     times the threshold and above.
     """
-    share = np.clip(blocks / (FULL_HEAT * max(threshold, 1e-6)), 0, 1)
+    share = np.clip(blocks / (FULL_HEAT * max(threshold, LEAST_THRESHOLD)), 0, 1)
     share = share.repeat(BLOCK, axis=1).repeat(BLOCK, axis=2)
     heat = heat_of(share).transpose(0, 3, 1, 2)
     blended = images + share[:, None] * (heat.astype(np.float64) - images)

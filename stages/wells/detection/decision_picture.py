@@ -7,11 +7,9 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from stages.common.pictures import (
-    FRAME,
     GAP,
     GREY,
     INK,
-    LINE_HEIGHT,
     MARGIN,
     NORMAL,
     PALE,
@@ -19,11 +17,15 @@ from stages.common.pictures import (
     SPILL,
     TEXT_SIZE,
     WIDTH,
+    as_tiles,
+    fit_tile,
     font,
+    line_height,
 )
 from stages.common.types import FloatArray, Images, Marks
 from stages.wells.detection.decision_map import (
     FULL_HEAT,
+    LEAST_THRESHOLD,
     heat_of,
     lay_over,
     map_decision,
@@ -38,9 +40,7 @@ MAGNIFICATION = 6
 # Bars end at that many times the threshold; their numbers don't.
 FULL_BAR = 3.0
 BAR_HEIGHT = 14
-# A threshold may be set to 0 or below; colours and bars need a scale.
-LEAST_THRESHOLD = 1e-6
-LINE = round(LINE_HEIGHT * font(TEXT_SIZE).size)
+LINE = line_height(font(TEXT_SIZE))
 
 
 class Decision(NamedTuple):
@@ -98,15 +98,12 @@ def draw_decision(label: str, decision: Decision, detector: Detector) -> Image.I
     said = f"{verdict}, {decision.score:.2f} against {detector.threshold:.2f}"
     draw.text((left[2], GAP), said, colour, bold)
 
-    photo = Image.fromarray(decision.image.transpose(1, 2, 0))
-    picture.paste(photo.resize((width, height), Image.Resampling.BICUBIC), (left[0], top))
-    box = left[0], top, left[0] + width - 1, top + height - 1
-    draw.rectangle(box, outline=colour, width=FRAME)
+    laid = lay_over(decision.image[None], decision.blocks[None], detector.threshold)[0]
+    photo, heat = as_tiles(np.stack([decision.image, laid]))
+    picture.paste(fit_tile(photo, width, colour), (left[0], top))
     view = "view obstructed: please look" if decision.obstructed else "view clear"
     draw.text((left[0], top + height + GAP // 2), view, GREY, plain)
 
-    laid = lay_over(decision.image[None], decision.blocks[None], detector.threshold)[0]
-    heat = Image.fromarray(laid.transpose(1, 2, 0))
     picture.paste(heat.resize((width, height), Image.Resampling.NEAREST), (left[1], top))
     _outline(draw, mark_counted(detector), (left[1], top))
     _draw_key(picture, (left[1], top + height + GAP), width, detector.threshold)

@@ -51,7 +51,8 @@ def chart_scores(
     """Return histograms on an axis of counts that shows single photos, a panel above the other.
 
     panels: by title, scores `[N]` by the name of their group, whose first word is in COLOURS.
-    notes: what the last panel says left and right of the threshold, by colour.
+    notes: what the last panel says left and right of the threshold, each with its colour; height:
+    in inches.
     """
     everything = np.concatenate([[threshold], *(s for p in panels.values() for s in p.values())])
     # The threshold is an edge, so that no bar lies on both its sides.
@@ -71,6 +72,7 @@ def chart_scores(
         panel.set(yscale="log", ylim=(0.7, None), ylabel="photos", title=title)
         panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         panel.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    # Of a log axis, a quarter more room, for the notes.
     low, high = axes[-1].get_ylim()
     axes[-1].set_ylim(low, high**1.25)
     for side, (text, colour) in zip((-1, 1), notes.items(), strict=True):

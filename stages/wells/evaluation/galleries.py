@@ -7,11 +7,13 @@ import numpy as np
 
 from stages.common.pictures import (
     NORMAL,
+    PHOTOS_A_ROW,
     SPILL,
     Row,
     as_tiles,
     draw_rows,
     evenly_spaced,
+    framed_row,
     save_picture,
 )
 from stages.common.types import Indices, Marks
@@ -32,7 +34,8 @@ from stages.wells.networks.base import Network
 from stages.wells.networks.registry import Members
 from stages.wells.networks.training import reconstruct
 
-COLUMNS, SECTION = 8, 16
+# Photos that are shown of a kind of mistake.
+SECTION = 16
 # Photos of a kind that a network's errors are told by.
 MEASURED = 200
 # Of the largest errors, the share that is as yellow as can be.
@@ -56,10 +59,9 @@ def draw_overview(path: Path, judged: Judged) -> None:
     for kind, label in LOOKS.items():
         ranked = _find_clear(judged, (judged.kinds == kind) & judged.wells.distinct)
         # Without the extremes, which may be mislabelled.
-        chosen = ranked[evenly_spaced(len(ranked), COLUMNS + 2)[1:-1]]
+        chosen = ranked[evenly_spaced(len(ranked), PHOTOS_A_ROW + 2)[1:-1]]
         if len(chosen):
-            tiles = as_tiles(judged.wells.images[chosen])
-            rows.append(Row(label, tiles, frames=[_colour(kind)] * len(tiles)))
+            rows.append(framed_row(label, judged.wells.images[chosen], _colour(kind)))
     threshold = judged.detector.threshold
     chart = charts.chart_scores(
         {"": scores_by_kind(judged)}, threshold, note_mistakes(judged), height=2.6
@@ -68,7 +70,7 @@ def draw_overview(path: Path, judged: Judged) -> None:
         "Test photos, none of which helped to place the threshold. Above, some with a clear view, "
         "from less to more strange; below, the scores of all in this run."
     )
-    parts = draw_rows(rows, COLUMNS), chart
+    parts = draw_rows(rows, PHOTOS_A_ROW), chart
     save_picture(path, count_mistakes(judged).title(), subtitle, *parts)
 
 
@@ -103,8 +105,8 @@ def draw_mistakes(path: Path, judged: Judged, networks: Mapping[str, Members]) -
         label = f"{mistake}, view {view}: {len(found)}"
         if len(shown) < len(found):
             label += f", {len(shown)} shown"
-        for start in range(0, len(shown), COLUMNS):
-            some = shown[start : start + COLUMNS]
+        for start in range(0, len(shown), PHOTOS_A_ROW):
+            some = shown[start : start + PHOTOS_A_ROW]
             images = judged.wells.images[some]
             blocks = map_decision(detector, networks, images)
             captions = [f"{score:.2f}" for score in judged.scores[some]]
@@ -119,7 +121,7 @@ def draw_mistakes(path: Path, judged: Judged, networks: Mapping[str, Members]) -
         f'Test photos that the detector "{detector.name}" mistakes, with their scores (threshold '
         f"{detector.threshold:.2f}), the worst first, copies left out; below each, what decided."
     )
-    save_picture(path, title, subtitle, draw_rows(rows, COLUMNS))
+    save_picture(path, title, subtitle, draw_rows(rows, PHOTOS_A_ROW))
 
 
 def draw_reconstructions(path: Path, name: str, network: Network, judged: Judged) -> None:

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from stages.common.errors import InputError
+from stages.common.statistics import wilson_interval
 from stages.common.types import Better, FloatArray, Marks
 
 # Digits of declared rates and areas under curves that mean something, of thousands of photos.
@@ -72,12 +72,6 @@ def measure_by_kind(
         "auroc": float(np.mean(areas)),
         "right": right,
     }
-
-
-def wilson_interval(successes: int, number: int) -> dict[str, float]:
-    """Return the 95 % score interval of a share of successes (Wilson 1927, JASA 22:209-212)."""
-    interval = binomtest(successes, number).proportion_ci(0.95, method="wilson")
-    return {"low": float(interval.low), "high": float(interval.high)}
 
 
 def declare(measured: dict[str, Any]) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """Pictures of detectors' scores and rates on the test set."""
 
 from collections.abc import Mapping
+from itertools import cycle
 from pathlib import Path
 from typing import NamedTuple
 
@@ -97,7 +98,7 @@ def draw_roc(path: Path, detectors: Mapping[str, Judged]) -> None:
     first, *others = detectors.values()
     labels = first.wells.labels
     curves = {f"{first.detector.name}, in use": charts.Curve(first.scores, first.called, INK, 4)}
-    for judged, colour in zip(others, OTHER_COLOURS, strict=False):
+    for judged, colour in zip(others, cycle(OTHER_COLOURS), strict=False):
         curve = charts.Curve(judged.scores, judged.called, colour, 1.8)
         curves[judged.detector.name] = curve
     if len(first.standard) > 1:

@@ -8,11 +8,11 @@ import numpy as np
 
 from stages.common.pictures import (
     NORMAL,
+    PHOTOS_A_ROW,
     SPILL,
-    Row,
-    as_tiles,
     draw_rows,
     evenly_spaced,
+    framed_row,
     save_picture,
 )
 from stages.common.types import Better, FloatArray, Indices
@@ -24,7 +24,6 @@ from stages.wells.evaluation.hard_cases import HardCases
 from stages.wells.evaluation.metrics import RATE_DIGITS, measure_by_kind
 from stages.wells.networks.registry import Members
 
-GALLERY_COLUMNS = 8
 # What kinds of cases are called in pictures, normal wells first, and those that are not drawn.
 KINDS = {
     "normal": "normal wells",
@@ -82,17 +81,17 @@ def draw_cases(path: Path, cases: HardCases, measured: Mapping[str, Any]) -> Non
     for kind, title in KINDS.items():
         found = np.flatnonzero(cases.kinds == kind)
         if kind not in UNDRAWN and len(found):
-            tiles = as_tiles(cases.images[found[evenly_spaced(len(found), GALLERY_COLUMNS)]])
+            images = cases.images[found[evenly_spaced(len(found), PHOTOS_A_ROW)]]
             label = f"{title}: {100 * first['right'][kind]:.1f} % called rightly"
             colour = SPILL if cases.labels[found[0]] else NORMAL
-            rows.append(Row(label, tiles, frames=[colour] * len(tiles)))
+            rows.append(framed_row(label, images, colour))
     worst = min(first["right"].values())
     title = f"The detector in use is right on {100 * worst:.1f} % or more of each kind of hard case"
     subtitle = (
         "Drawn over held-out wells and known spills, to choose detectors by; blue frames: normal "
         "wells, orange ones: spills."
     )
-    save_picture(path, title, subtitle, draw_rows(rows, GALLERY_COLUMNS))
+    save_picture(path, title, subtitle, draw_rows(rows, PHOTOS_A_ROW))
 
 
 def draw_validation(path: Path, measured: Mapping[str, Any]) -> None:
@@ -108,7 +107,8 @@ def draw_validation(path: Path, measured: Mapping[str, Any]) -> None:
     kinds = [kind for kind in KINDS if kind in next(iter(rows.values()))]
     shares = np.array([[right[kind] for kind in kinds] for right in rows.values()])
     lower = [
-        f"{one['name']} {min(one['tpr'], one['tnr']):.{RATE_DIGITS}f}" for one in measured.values()
+        f"{measured[key]['name']} {one['validation']:.{RATE_DIGITS}f}"
+        for key, one in declare(measured).items()
     ]
     title = f"The lower of TPR and TNR on hard cases, to choose by: {', '.join(lower)}"
     subtitle = (
