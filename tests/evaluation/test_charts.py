@@ -148,6 +148,15 @@ def test_each_rule_is_named_at_its_place_and_rates_there_are_in_sight(
     assert axes.get_ylim()[0] < 0.25
 
 
+def test_names_of_rules_that_nearly_agree_do_not_meet(drawn: list[Any]) -> None:
+    rates = {"TPR": (SPILL, {"test set": SCORES})}
+    chart_thresholds(rates, {"equal_error": 2.96, "sigma": 3.0})
+    (axes,) = drawn[0].axes
+    drawn[0].canvas.draw()
+    left, right = (text.get_window_extent() for text in axes.texts)
+    assert left.x1 <= right.x0
+
+
 def test_a_roc_dot_stands_at_the_rates_of_what_is_called(drawn: list[Any]) -> None:
     called = np.zeros(60, dtype=np.bool_)
     called[:30] = True

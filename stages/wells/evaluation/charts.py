@@ -13,6 +13,7 @@ from stages.common.pictures import (
     INK,
     NORMAL,
     ORANGE,
+    PAPER,
     SKY,
     SPILL,
     VERMILION,
@@ -116,14 +117,18 @@ def chart_thresholds(
             lowest = min(lowest, np.interp(places, thresholds, shares).min() - 0.05)
     for rule, place in rules.items():
         axes.axvline(place, color=INK, linewidth=1)
+        # On the outer side of its line, for two rules may agree.
+        outwards = -1 if place < max(places) else 1
         axes.annotate(
             f"{rule} {place:.2f}",
             (place, 0),
-            (4, 6),
+            (4 * outwards, 6),
             xycoords=("data", "axes fraction"),
             textcoords="offset points",
             rotation=90,
+            ha="left" if outwards > 0 else "right",
             va="bottom",
+            bbox={"facecolor": PAPER, "linewidth": 0, "pad": 1},
         )
     axes.set(ylim=(lowest, 1.004), xlim=(thresholds[0], thresholds[-1]))
     axes.set(xlabel="threshold", ylabel="share called rightly")
