@@ -5,7 +5,7 @@ variable, whose states are the different things that training avatars show there
 by its *exemplar*, the first avatar that is in it.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,22 +37,38 @@ class Groups(NamedTuple):
 def collapse(avatars: Avatars) -> Groups:
     """Return the groups of training avatars `[K, H, W, 4]`, in the order of their first pixels."""
     colours = as_symbols(avatars, np.uint32)
-    exemplars = np.empty(colours.shape, dtype=np.uint16)
-    for avatar in reversed(range(len(colours))):
-        exemplars[colours == colours[avatar]] = avatar
-    by_pixel = np.ascontiguousarray(exemplars.T)
-    numbers: dict[bytes, int] = {}
-    group = np.array([numbers.setdefault(row.tobytes(), len(numbers)) for row in by_pixel])
+    columns, column_of = find_columns(colours)
+    states, group_of = find_columns(number_states(columns))
+    group = group_of[column_of]
     pixels = np.argsort(group, kind="stable")
-    starts = np.searchsorted(group[pixels], np.arange(len(numbers)))
+    starts = np.searchsorted(group[pixels], np.arange(states.shape[1]))
     return Groups(
         (avatars.shape[1], avatars.shape[2]),
         colours.take(pixels, axis=1),
         pixels,
         starts,
-        by_pixel[pixels[starts]].astype(np.intp),
+        states.T,
         count_symbols(colours),
     )
+
+
+def find_columns(rows: NDArray[Any]) -> tuple[NDArray[Any], Indices]:
+    """Return the different columns of `[K, P]` by first appearance, `[K, U]`, and of each which."""
+    numbers: dict[bytes, int] = {}
+    found = [
+        numbers.setdefault(one.tobytes(), len(numbers)) for one in np.ascontiguousarray(rows.T)
+    ]
+    which = np.array(found)
+    first = np.unique(which, return_index=True)[1]
+    return rows[:, first], which
+
+
+def number_states(columns: NDArray[Any]) -> Exemplars:
+    """Return for each cell of `[K, U]` the first row that shows the same in its column."""
+    states = np.empty(columns.shape, dtype=np.intp)
+    for row in reversed(range(len(columns))):
+        states[columns == columns[row]] = row
+    return states
 
 
 def paint(groups: Groups, exemplars: Exemplars) -> Avatar:

@@ -1,51 +1,67 @@
-"""Avatars of a style: each group of pixels as in a training avatar of a like style.
+"""Avatars of a style: each shape as in an example, in the style's colours, joined to another shape.
 
-For each group, attributes are put in the order in which they tell what the group shows, found by
-predicting each training avatar from all the others. Its exemplar is drawn among those that agree
-with the style in all of these attributes; where they are few, by interpolation, among those that
-agree in all but the last, and so on (as back-off does for words: Witten & Bell 1991, IEEE IT
-37:1085-1094).
+Colours are taken out first (see `recolouring`); pixels that then change together are a group, drawn
+as in one training avatar, its example. How probable each is as the example depends on the style, by
+the group's own tree of tests (see `contexts`), and on one other group, its parent: those that look
+there like what has been drawn count more (tree-augmented naive Bayes: Friedman, Geiger & Goldszmidt
+1997, Machine Learning 29:131-163). So ln P(avatar | style) is a sum over groups, and one model
+draws avatars and infers styles.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache, partial
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from stages.bayes.avatars import Avatar, Avatars, AvatarSet
-from stages.bayes.generators.base import Drawn, draw_index
-from stages.bayes.generators.groups import Exemplars, Groups, collapse, log_emission, paint
+from stages.bayes.generators.base import Drawn, draw_index, smoothing_mass
+from stages.bayes.generators.contexts import (
+    LEAF,
+    Codes,
+    Context,
+    Test,
+    answer,
+    descend,
+    grow,
+    list_tests,
+)
+from stages.bayes.generators.shapes import Shapes, find_shapes, log_emission, paint
+from stages.bayes.generators.tree import ROOT, spanning_tree
 from stages.bayes.styles import Style, StyleModel, draw_styles, encode_style, joint
 from stages.common import paths
 from stages.common.errors import InputError
-from stages.common.types import FloatArray
+from stages.common.types import FloatArray, Indices
 
-# In nats; what is less is rounding.
-LEAST_GAIN = 1e-6
-
-# Styles as numbers, `[N, A]`: the index of each attribute's value, an attribute a column.
-Codes = NDArray[np.int64]
-# Attributes by their columns.
-Attributes = tuple[int, ...]
+# How often a group shows something new where a value that nobody wears may change it, at least.
+UNSEEN = 0.25
+# Of gains, in nats; further digits differ from machine to machine.
+DIGITS = 6
 
 
 @dataclass(frozen=True)
 class Styled:
     """A distribution over avatars for each style, and one over styles.
 
-    codes: styles of the training avatars, `[K, A]`. attributes: for each group those that tell
-    what it shows, the most telling first.
+    colours: the attributes that are colours; forms: the others. codes: styles of the training
+    avatars, `[K, A]`. trees: one a group; nodes: where in it each combination of forms ends,
+    `[G, F]`. new: how probable it is there that a smoothed group shows something new, `[G, F]`.
+    order: groups, each after its parent; parents: of each group, or ROOT, `[G]`. slip: the
+    share of examples that don't heed the parent.
     """
 
-    groups: Groups
+    shapes: Shapes
     model: StyleModel
     codes: Codes
-    attributes: list[Attributes]
-    smoothing: float
+    colours: tuple[int, ...]
+    forms: tuple[int, ...]
+    trees: list[Context]
+    nodes: Indices
+    new: FloatArray
+    order: Indices
+    parents: Indices
+    slip: float
 
     @classmethod
     def fit(cls, training: AvatarSet, model: StyleModel, smoothing: float) -> Self:
@@ -53,9 +69,21 @@ class Styled:
 
         Raises InputError where they aren't, or aren't of the model's attributes and values.
         """
-        groups, codes = collapse(training.avatars), style_codes(training, model)
-        attributes = rank_attributes(groups.exemplars, codes, smoothing)
-        return cls(groups, model, codes, attributes, smoothing)
+        codes, sizes = style_codes(training, model), value_counts(model)
+        shapes, roles = find_shapes(training.avatars, codes, sizes, smoothing)
+        forms = tuple(one for one in range(len(sizes)) if one not in roles.colours)
+        tests = list_tests(codes, forms, pairs=True)
+        answers = answer(codes, tests)
+        trees = [grow(states, answers, smoothing) for states in shapes.states]
+        nodes = find_nodes(trees, tests, codes, forms, sizes)
+        stuck = [tree.tests[at] != LEAF for tree, at in zip(trees, nodes, strict=True)]
+        rates = np.broadcast_to(new_rates(shapes.states)[:, None], nodes.shape)
+        new = np.where(stuck, np.maximum(rates, UNSEEN), rates)
+        slip = smoothing_mass(smoothing, len(codes))
+        order, parents = spanning_tree(predictive_gains(shapes.states, trees, slip))
+        return cls(
+            shapes, model, codes, roles.colours, forms, trees, nodes, new, order, parents, slip
+        )
 
     def sample(self, rng: np.random.Generator, given: Mapping[str, str] | None = None) -> Drawn:
         """Return an avatar of a random style, which has the given values of attributes if any.
@@ -63,113 +91,139 @@ class Styled:
         Raises InputError as `stages.bayes.styles.posterior` does.
         """
         style = next(draw_styles(self.model, rng, given))
-        weights = self.weights(np.array([encode_style(self.model, style.style)]))
-        chances = rng.random(len(self.attributes))
-        drawn = zip(self.attributes, chances, strict=True)
-        exemplars = [draw_index(weights[attributes][0], chance) for attributes, chance in drawn]
-        avatar = paint(self.groups, np.array(exemplars))
-        conditional = self.log_probability_given(avatar, style.style)
-        return Drawn(avatar, style.log_probability + conditional, style.style)
+        code = encode_style(self.model, style.style)
+        sizes = value_counts(self.model)
+        form, combination = (
+            int(np.ravel_multi_index([code[i] for i in part], [sizes[i] for i in part]))
+            if part
+            else 0
+            for part in (self.forms, self.colours)
+        )
+        looks = self.shapes.looks[:, combination][self.shapes.roles]
+        drawn = np.empty(looks.shape[1], dtype=np.uint32)
+        alike: dict[int, FloatArray] = {}
+        log_probability = style.log_probability
+        within = self.shapes.groups
+        for group, chance in zip(self.order.tolist(), rng.random(len(within)), strict=True):
+            weights = self.trees[group].weights[self.nodes[group, form]]
+            if self.parents[group] != ROOT:
+                weights = weights * (self.slip + (1 - self.slip) * alike[self.parents[group]])
+            shown = looks[:, within[group]]
+            drawn[within[group]] = shown[draw_index(weights, chance)]
+            alike[group] = (shown == drawn[within[group]]).all(axis=1)
+            log_probability += float(np.log(weights @ alike[group] / weights.sum()))
+        return Drawn(paint(self.shapes, drawn), log_probability, style.style)
+
+    def log_likelihoods(self, avatar: Avatar, mass: float = 0) -> FloatArray:
+        """Return ln P(avatar | style) of every style, `[S]`, in the order of the flattened `joint`.
+
+        mass: of the smoothing, for each pixel; above 0 a group may also show something new.
+        """
+        emission, new = log_emission(self.shapes, avatar, mass)
+        total = np.zeros((self.nodes.shape[1], emission.shape[1]))
+        alike: dict[int, FloatArray] = {}
+        with np.errstate(divide="ignore"):
+            for group in self.order.tolist():
+                logs = emission[self.shapes.cells.of_state[group]]
+                largest = logs.max(axis=0)
+                largest[~np.isfinite(largest)] = 0
+                alike[group] = np.exp(logs - largest)
+                heed = np.ones_like(logs)
+                if self.parents[group] != ROOT:
+                    heed = self.slip + (1 - self.slip) * alike[self.parents[group]]
+                weights = self.trees[group].weights
+                found = np.log(weights @ (heed * alike[group]) / (weights @ heed)) + largest
+                found = found[self.nodes[group]]
+                if mass:
+                    rate = self.new[group][:, None]
+                    found = np.logaddexp(found + np.log1p(-rate), new[group] + np.log(rate))
+                total += found
+        sizes = value_counts(self.model)
+        axes = (*self.forms, *self.colours)
+        table = total.reshape([sizes[axis] for axis in axes])
+        return np.asarray(table.transpose(np.argsort(axes)).ravel())
 
     def log_probability_given(self, avatar: Avatar, style: Style, mass: float = 0) -> float:
         """Return ln P(avatar | style), with that mass of the smoothing a pixel."""
-        weights = self.weights(np.array([encode_style(self.model, style)]))
-        emission = log_emission(self.groups, avatar, mass)
-        return float(log_likelihoods(emission, self.attributes, weights)[0])
+        code = encode_style(self.model, style)
+        index = np.ravel_multi_index(code, value_counts(self.model))
+        return float(self.log_likelihoods(avatar, mass)[index])
 
     def log_probability(self, avatars: Avatars, mass: float = 0) -> FloatArray:
         """Return ln P of avatars `[N, H, W, 4]`, `[N]`, the sum over all styles.
 
         mass: of the smoothing, for each pixel.
         """
-        weights, prior = self.weights(all_codes(self.model)), joint(self.model).ravel()
-        found = []
-        for avatar in avatars:
-            emission = log_emission(self.groups, avatar, mass)
-            found.append(logsumexp(log_likelihoods(emission, self.attributes, weights), b=prior))
-        return np.array(found)
+        prior = joint(self.model).ravel()
+        return np.array(
+            [logsumexp(self.log_likelihoods(avatar, mass), b=prior) for avatar in avatars]
+        )
 
-    def weights(self, styles: Codes) -> dict[Attributes, FloatArray]:
-        """Return each training avatar's probability to be the exemplar, `[S, K]`, by attributes."""
-        return {
-            attributes: exemplar_weights(self.codes, styles, attributes, self.smoothing)
-            for attributes in set(self.attributes)
-        }
+    def as_if_independent(self) -> Self:
+        """Return the distribution whose groups depend on the style alone."""
+        return replace(self, parents=np.full_like(self.parents, ROOT))
 
-
-def log_likelihoods(
-    emission: FloatArray, attributes: Sequence[Attributes], weights: Mapping[Attributes, FloatArray]
-) -> FloatArray:
-    """Return ln P(avatar | style) for each style, `[S]`, groups being independent given the style.
-
-    emission: ln P(what the avatar shows in a group | as in a training avatar), `[G, K]`.
-    attributes: those of each group; weights: of exemplars `[S, K]`, by attributes.
-    """
-    total = np.zeros(len(next(iter(weights.values()))))
-    for telling, table in weights.items():
-        rows = emission[[one == telling for one in attributes]]
-        largest = rows.max(axis=1, keepdims=True)
-        largest[~np.isfinite(largest)] = 0
-        with np.errstate(divide="ignore"):
-            total += (np.log(table @ np.exp(rows - largest).T) + largest.T).sum(axis=1)
-    return total
+    def without(self, avatar: int) -> Self:
+        """Return the distribution whose examples are all training avatars but one."""
+        trees = []
+        for tree in self.trees:
+            weights = tree.weights.copy()
+            weights[:, avatar] = 0
+            trees.append(tree._replace(weights=weights / weights.sum(axis=1, keepdims=True)))
+        return replace(self, trees=trees)
 
 
-def exemplar_weights(
+def find_nodes(
+    trees: Sequence[Context],
+    tests: Sequence[Test],
     codes: Codes,
-    styles: Codes,
-    attributes: Attributes,
-    smoothing: float,
-    candidates: NDArray[np.bool_] | None = None,
-) -> FloatArray:
-    """Return each training avatar's probability to be the exemplar for each style, `[S, K]`.
+    forms: Sequence[int],
+    sizes: Sequence[int],
+) -> Indices:
+    """Return where each combination of forms ends in each tree, `[G, F]`.
 
-    Even among the candidates `[S, K]`, which are all unless told, then more and more choosy.
+    A value that no training avatar has, `[K, A]`, answers no test: there it ends.
     """
-    agree = np.ones((len(styles), len(codes)), dtype=bool) if candidates is None else candidates
-    weights: FloatArray = agree / agree.sum(axis=1, keepdims=True)
-    for attribute in attributes:
-        agree = agree & (styles[:, None, attribute] == codes[None, :, attribute])
-        weights = (agree + smoothing * weights) / (agree.sum(axis=1, keepdims=True) + smoothing)
-    return weights
+    combinations = list(np.ndindex(*(sizes[attribute] for attribute in forms)))
+    every = np.zeros((len(combinations), len(sizes)), dtype=np.int64)
+    every[:, list(forms)] = combinations
+    worn = np.stack([np.isin(every[:, one], codes[:, one]) for one in range(len(sizes))], axis=1)
+    known = [worn[:, [attribute for attribute, _ in test]].all(axis=1) for test in tests]
+    answered = np.array(known, dtype=bool).reshape(len(tests), len(every)).T
+    answers = answer(every, tests)
+    return np.stack([descend(tree, answers, answered) for tree in trees])
 
 
-def rank_attributes(exemplars: Exemplars, codes: Codes, smoothing: float) -> list[Attributes]:
-    """Return for each group the attributes that tell what it shows, the most telling first.
+def new_rates(states: Indices) -> FloatArray:
+    """Return how often each group shows what no avatar before showed, `[G]`.
 
-    exemplars: states of groups in avatars, `[G, K]`; codes: styles of the avatars, `[K, A]`.
-    Forward selection: to those chosen that attribute is added which raises most the probability of
-    avatars' states given all other avatars, until none raises it.
+    states: of groups in avatars, `[G, K]`. Estimated by the share that only one avatar shows (Good
+    1953, Biometrika 40:237-264), one added to it.
     """
-    scores = cache(partial(predictive_scores, exemplars, codes, smoothing))
-    ranked = []
-    for group in range(len(exemplars)):
-        chosen: Attributes | None = None
-        best: Attributes = ()
-        while chosen != best:
-            chosen = best
-            for attribute in [one for one in range(codes.shape[1]) if one not in chosen]:
-                longer = (*chosen, attribute)
-                if scores(longer)[group] > scores(best)[group] + LEAST_GAIN:
-                    best = longer
-        ranked.append(best)
-    return ranked
+    single = np.array([(np.bincount(row) == 1).sum() for row in states])
+    return np.asarray((single + 1) / (states.shape[1] + 2))
 
 
-def predictive_scores(
-    exemplars: Exemplars, codes: Codes, smoothing: float, attributes: Attributes
-) -> FloatArray:
-    """Return how well attributes predict each group: ln P of its states, in nats, `[G]`.
+def predictive_gains(states: Indices, trees: Sequence[Context], slip: float) -> FloatArray:
+    """Return how much better groups are predicted with another one as the parent, `[G, G]`.
 
-    The sum over avatars, each predicted from all the others.
+    states: of groups in avatars, `[G, K]`. The gain is the sum over avatars, each predicted from
+    all others, of ln P(state | style, other's state) / P(state | style), in nats, the mean of both
+    directions.
     """
-    others = ~np.eye(len(codes), dtype=bool)
-    weights = exemplar_weights(codes, codes, attributes, smoothing, others)
-    pairs = zip(exemplars.T, weights, strict=True)
-    found = np.array([(exemplars == states[:, None]) @ row for states, row in pairs])
-    # A state that no other avatar is in can't be predicted by anything.
-    total: FloatArray = np.log(np.where(found > 0, found, 1)).sum(axis=0)
-    return total
+    gains = np.zeros((len(states), len(states)))
+    for avatar, column in enumerate(states.T):
+        alike = (states == column[:, None]).astype(np.float64)
+        weights = np.stack([tree.from_others[avatar] for tree in trees])
+        right = weights * alike
+        share = right.sum(axis=1, keepdims=True)
+        # A state that no other avatar is in can't be predicted by anything.
+        seen = share > 0
+        given = slip * share + (1 - slip) * (right @ alike.T)
+        given /= slip + (1 - slip) * (weights @ alike.T)
+        ratio = np.where(seen, given, 1) / np.where(seen, share, 1)
+        gains += (np.log(ratio) + np.log(ratio.T)) / 2
+    return np.asarray(gains.round(DIGITS))
 
 
 def style_codes(avatars: AvatarSet, model: StyleModel) -> Codes:
@@ -190,6 +244,6 @@ def style_codes(avatars: AvatarSet, model: StyleModel) -> Codes:
     return np.array([encode_style(model, style) for style in avatars.styles])
 
 
-def all_codes(model: StyleModel) -> Codes:
-    """Return every style as numbers `[S, A]`, in the order of the flattened `joint`."""
-    return np.array(list(np.ndindex(*map(len, model.values.values()))))
+def value_counts(model: StyleModel) -> list[int]:
+    """Return how many values each attribute has."""
+    return [len(values) for values in model.values.values()]
