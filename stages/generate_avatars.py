@@ -8,8 +8,11 @@ import argparse
 from stages.bayes.avatars import load_avatars
 from stages.bayes.gallery import save_published
 from stages.bayes.generators.registry import GENERATORS
+from stages.bayes.generators.styled import Styled
+from stages.bayes.generators.tree import Tree
 from stages.bayes.params import DrawParams
 from stages.bayes.samples import draw_samples, write_samples
+from stages.bayes.shape_tree import draw_shape_tree
 from stages.bayes.styles import load_styles
 from stages.common import paths
 from stages.common.errors import run
@@ -26,11 +29,16 @@ def main() -> None:
     params = load_params(DrawParams)
     model = load_styles(params.styles.smoothing)
     fit = GENERATORS[name].fit
-    generator = fit(load_avatars(paths.AVATAR_PARTS[0]), model, params.avatars.smoothing)
+    training = load_avatars(paths.AVATAR_PARTS[0])
+    generator = fit(training, model, params.avatars.smoothing)
     seeds = range(params.seed, params.seed + PUBLISHED)
     drawn = draw_samples(generator, seeds)
     write_samples(paths.GENERATED / "avatars" / name, name, zip(seeds, drawn, strict=True), model)
-    save_published(name, drawn, paths.PLOTS / "random_avatars" / f"{name}.png")
+    below = []
+    if isinstance(generator, Tree | Styled):
+        below.append(draw_shape_tree(generator, training.avatars))
+    picture = paths.PLOTS / "random_avatars" / f"{name}.png"
+    save_published(name, drawn, training.avatars, picture, *below)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,9 @@ def main() -> None:
     model = load_styles(params.styles.smoothing)
     training, holdout = map(load_avatars, paths.AVATAR_PARTS)
     styled = Styled.fit(training, model, params.avatars.smoothing)
-    weight, inferred = inference.infer_styles(styled, training.avatars, holdout.avatars)
+    weight, inferred = inference.infer_styles(
+        styled, training.avatars, holdout.avatars, params.avatars.smoothing
+    )
 
     judged, groups = inference.judge_inference(inferred, model, style_codes(holdout, model))
     report = {"weight_of_evidence": weight, **judged}
@@ -26,7 +28,7 @@ def main() -> None:
     write_json(paths.METRICS / "inference.json", inference.choose_metrics(report))
     folder = paths.PLOTS / "style_inference"
     save_calibration(groups, report, folder / "calibration.png")
-    save_guesses(inferred["weighed"], holdout, model, folder / "inferred.png")
+    save_guesses(inferred[inference.JOINED], holdout, model, folder / "inferred.png")
 
 
 if __name__ == "__main__":

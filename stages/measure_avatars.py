@@ -33,7 +33,7 @@ def main() -> None:
             generator, training.avatars, holdout.avatars, smoothing, GENERATORS[name].symbol
         )
         if one_picture_a_style:
-            report[name] |= avatar_metrics.measure_fidelity(sample, model)
+            report[name] |= avatar_metrics.measure_fidelity(sample, training.avatars, model)
         shown[name] = sample[:COLUMNS]
     write_json(paths.REPORTS / "avatars.json", report)
     write_json(paths.METRICS / "avatars.json", avatar_metrics.choose_metrics(report))

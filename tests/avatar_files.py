@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 
 from stages.bayes.avatars import Avatars, AvatarSet
-from stages.bayes.styles import Counts, StyleModel, fit_styles
+from stages.bayes.styles import Counts, Style, StyleModel, all_styles, fit_styles
 
 PAINTS = {
     " ": (0, 0, 0, 0),
@@ -17,6 +17,13 @@ PAINTS = {
     "s": (180, 120, 90, 255),
 }
 COUNTS: Counts = {"hat": {"cap": 3, "none": 1}, "coat": {"red": 1, "green": 2, "blue": 1}}
+
+# A colour before two forms; nobody wears a crown.
+OUTFITS: Counts = {
+    "coat": {"red": 1, "green": 2, "blue": 1},
+    "hat": {"cap": 3, "none": 1, "crown": 0},
+    "eyes": {"open": 1, "shut": 2},
+}
 
 
 def paint_rows(*avatars: str) -> Avatars:
@@ -47,3 +54,26 @@ def dress_avatars(number: int, seed: int, width: int = 12) -> AvatarSet:
         third = width // 3
         rows.append(("w" if hat == "cap" else "s") * third + "s" * third + str(coat)[0] * third)
     return AvatarSet(paint_rows(*rows), tuple(COUNTS), tuple(styles))
+
+
+def paint_outfit(style: Style, brow: str, mouth: str) -> str:
+    """Return the row of an avatar that wears an outfit: a cap of the coat's colour, or hair.
+
+    The last pixel of the hat is at the other end. Nothing tells brow and mouth.
+    """
+    coat, hat, eyes = style
+    paint = coat[0]
+    worn = paint + paint + "w" if hat == "cap" else "wss"
+    return worn[:2] + 2 * paint + ("ws" if eyes == "open" else " w") + brow + mouth + worn[2]
+
+
+def dress_outfits() -> AvatarSet:
+    """Return an avatar of each outfit but the blue cap; most have brow and mouth of one paint."""
+    styles = [
+        style
+        for style in all_styles(fit_styles(OUTFITS, 1))
+        if style[1] != "crown" and style[:2] != ("blue", "cap")
+    ]
+    faces = zip(styles, "wswwsswsss", "wswwsswssw", strict=True)
+    rows = [paint_outfit(style, brow, mouth) for style, brow, mouth in faces]
+    return AvatarSet(paint_rows(*rows), tuple(OUTFITS), tuple(styles))

@@ -19,7 +19,7 @@ SMALL = {
     "epochs: 8": "epochs: 2",
     "batch_size: 64": "batch_size: 16",
     "train: 50": "train: 8",
-    "holdout: 50": "holdout: 4",
+    "holdout: 300": "holdout: 4",
 }
 
 

@@ -69,18 +69,26 @@ def measure_holdout(
     return metrics
 
 
-def measure_fidelity(sample: Sequence[Drawn], model: StyleModel) -> Metrics:
+def measure_fidelity(sample: Sequence[Drawn], training: Avatars, model: StyleModel) -> Metrics:
     """Return the share of pixels of drawn avatars that are as in the true picture of their style.
 
-    Nothing for avatars that were drawn for no style.
+    `style_fidelity` is that of pixels whose true colour a training avatar shows there, for others
+    can't be learnt; `style_fidelity_overall` that of all. Nothing for avatars that were drawn for
+    no style.
     """
-    shares = []
+    shown = as_symbols(training, np.uint32)
+    right, learnable = [], []
     for avatar, _, style in sample:
         if style is None:
             return {}
         truth = draw_avatar(dict(zip(model.values, style, strict=True)))
-        shares.append((truth == avatar).all(axis=-1).mean())
-    return {FIDELITY: float(np.mean(shares))}
+        true, drawn = as_symbols(np.stack([truth, avatar]), np.uint32)
+        right.append(true == drawn)
+        learnable.append((shown == true).any(axis=0))
+    return {
+        FIDELITY: float(np.array(right)[np.array(learnable)].mean()),
+        f"{FIDELITY}_overall": float(np.mean(right)),
+    }
 
 
 def choose_metrics(report: Mapping[str, Metrics]) -> dict[str, Metrics]:

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageDraw
 
-from stages.bayes.avatar_metrics import HELD_OUT_BITS, Metrics
+from stages.bayes.avatar_metrics import HELD_OUT_BITS, Metrics, distances
 from stages.bayes.avatars import Avatar, Avatars
 from stages.bayes.generators.base import Drawn
 from stages.bayes.generators.registry import GENERATORS, INDEPENDENT, title
@@ -38,11 +39,20 @@ def lay_on_background(avatar: Avatar) -> Image.Image:
     return picture.resize((times * size[0], times * size[1]), Image.Resampling.NEAREST)
 
 
-def save_published(name: str, drawn: Sequence[Drawn], path: Path) -> None:
-    """Show what the generator of that name draws, in one row."""
+def save_published(
+    name: str, drawn: Sequence[Drawn], training: Avatars, path: Path, *below: Image.Image
+) -> None:
+    """Show what the generator of that name draws, in one row, and further pictures below.
+
+    Unless it draws noise, each avatar stands above the nearest of those to learn from,
+    `[N, H, W, 4]`.
+    """
     legend = LEGEND + (STYLED if drawn[0].style else "")
     subtitle = f"{len(drawn)} avatars that it draws; {legend}."
-    save_picture(path, title(name), subtitle, draw_rows([_row("", drawn)], len(drawn)))
+    rows = [_row("", drawn)]
+    if name not in INDEPENDENT:
+        rows.append(_nearest_row(drawn, training))
+    save_picture(path, title(name), subtitle, draw_rows(rows, len(drawn)), *below)
 
 
 def save_comparison(
@@ -84,6 +94,14 @@ def tell_finding(report: Mapping[str, Metrics]) -> str:
     return found if worst == best else f"{found}, of {best}'s {100 * low:.0f} %"
 
 
+def tell_difference(share: float) -> str:
+    """Return how an avatar differs from one that it resembles, by the share of such pixels."""
+    if share == 0:
+        return "a copy"
+    percent = f"{100 * share:.1f}" if share >= 0.001 else "less than 0.1"
+    return f"differs at {percent} % of the pixels"
+
+
 def choose_detail(training: Avatars) -> Box:
     """Return which detail of avatars `[N, H, W, 4]` shows what varies much and what never does.
 
@@ -110,6 +128,14 @@ def _row(label: str, drawn: Sequence[Drawn]) -> Row:
     """Return a row of avatars, each over its ln P and, if it has one, its style."""
     captions = ["\n".join([_log(one), *(one.style or ())]) for one in drawn]
     return Row(label, [lay_on_background(one.avatar) for one in drawn], captions)
+
+
+def _nearest_row(drawn: Sequence[Drawn], training: Avatars) -> Row:
+    """Return a row of the avatars to learn from that are nearest to drawn ones."""
+    found = distances(np.stack([one.avatar for one in drawn]), training)
+    tiles = [lay_on_background(training[nearest]) for nearest in found.argmin(axis=1)]
+    captions = [tell_difference(share) for share in found.min(axis=1)]
+    return Row("The nearest avatar to learn from", tiles, captions)
 
 
 def _noise_row(noise: Mapping[str, Drawn], place: Box) -> Row:

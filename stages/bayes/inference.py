@@ -1,13 +1,12 @@
 """Bayes the other way: which style an avatar shows, P(style | avatar).
 
-Proportional to P(style) P(avatar | style), with groups of pixels independent given the style. One
-pixel speaks for its group, for the others only repeat it. Groups repeat one another too, so that
-their product makes far too sure: the likelihood is raised to a power below 1, the *weight of the
-evidence*, chosen such that training avatars' styles are the most probable given the avatar, each
-judged by all others.
+Proportional to P(style) P(avatar | style), by the same model that draws avatars of a style. What
+that is worth, two other ways show, which take groups of pixels for independent given the style.
+They repeat one another, so that their product makes too sure; it may be raised to a power below 1,
+the *weight of the evidence*, chosen such that training avatars' styles are the most probable given
+the avatar, each judged by all others.
 """
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,41 +15,53 @@ from scipy.special import log_softmax, logsumexp
 from stages.bayes.avatars import Avatars
 from stages.bayes.calibration import Group, judge
 from stages.bayes.generators.base import smoothing_mass
-from stages.bayes.generators.groups import Groups, log_emission
-from stages.bayes.generators.styled import Codes, Styled, all_codes, log_likelihoods
+from stages.bayes.generators.contexts import Codes
+from stages.bayes.generators.styled import Styled
 from stages.bayes.styles import StyleModel, Table, joint
 from stages.common.errors import InputError
 from stages.common.types import Better, FloatArray, Indices
 
 # Tried as the weight of the evidence: from one independent witness among hundreds to all.
-WEIGHTS = np.geomspace(0.01, 1, 41)
-BETTER: Better = {"accuracy": "higher"}
+WEIGHTS = np.geomspace(0.001, 1, 61)
+BETTER: Better = {"accuracy": "higher", "calibration_error": "lower"}
 
-# ln P(style | avatar) of N avatars for all S styles, `[N, S]`: `weighed` by the weight of the
-# evidence, and `unweighed`, where it is 1.
+# ln P(style | avatar) of N avatars for all S styles, `[N, S]`, by the way of inference: `joined`,
+# groups being joined to one another, and as if independent, `weighed` or `unweighed`.
 Inferred = dict[str, FloatArray]
+JOINED = "joined"
 
 
-def infer_styles(styled: Styled, training: Avatars, avatars: Avatars) -> tuple[float, Inferred]:
+def infer_styles(
+    styled: Styled, training: Avatars, avatars: Avatars, smoothing: float
+) -> tuple[float, Inferred]:
     """Return the weight of the evidence, and ln P(style | avatar) of avatars `[N, H, W, 4]`.
 
-    training: what `styled` was fitted to, by which the weight of the evidence is chosen. Raises
-    InputError where there are no avatars to infer styles of.
+    training: what `styled` was fitted to with that smoothing, by which the weight of the evidence
+    is chosen. Raises InputError where there are no avatars to infer styles of.
     """
     if not len(avatars):
         raise InputError("no avatars are held out, so there is nothing to infer styles of")
-    prior = joint(styled.model)
-    truth = indices_in_table(styled.codes, prior)
-    weight = best_weight(prior, log_evidence_from_others(styled, training), truth)
-    evidence = log_evidence(styled, avatars)
-    weights = {"weighed": weight, "unweighed": 1}
-    return weight, {name: posterior(prior, evidence, one) for name, one in weights.items()}
+    prior, mass = joint(styled.model), smoothing_mass(smoothing, len(training))
+    alone = styled.as_if_independent()
+    from_others = [
+        alone.without(index).log_likelihoods(avatar, mass) for index, avatar in enumerate(training)
+    ]
+    weight = best_weight(prior, np.array(from_others), indices_in_table(styled.codes, prior))
+    together, apart = (
+        np.array([model.log_likelihoods(avatar, mass) for avatar in avatars])
+        for model in (styled, alone)
+    )
+    return weight, {
+        JOINED: posterior(prior, together, 1),
+        "weighed": posterior(prior, apart, weight),
+        "unweighed": posterior(prior, apart, 1),
+    }
 
 
 def judge_inference(
     inferred: Inferred, model: StyleModel, codes: Codes
 ) -> tuple[dict[str, Any], dict[str, list[Group]]]:
-    """Return metrics of inferred styles by the true ones, `[N, A]`, and groups, by weighing.
+    """Return metrics of inferred styles by the true ones, `[N, A]`, and groups, by the way.
 
     Metrics (see `judge`) are of whole styles and, under `attributes`, of each attribute; groups are
     of whole styles.
@@ -69,7 +80,7 @@ def judge_inference(
 
 def choose_metrics(report: dict[str, Any]) -> dict[str, Any]:
     """Return what a person judges the inference by, of the report of `judge_inference`."""
-    return {"inference": {"accuracy": round(report["weighed"]["accuracy"], 4)}}
+    return {"inference": {name: round(report[JOINED][name], 4) for name in BETTER}}
 
 
 def choose_examples(logs: FloatArray, truth: Indices) -> dict[str, int]:
@@ -87,33 +98,6 @@ def choose_examples(logs: FloatArray, truth: Indices) -> dict[str, int]:
     if len(misses):
         chosen["wrong"] = int(misses[-1])
     return chosen
-
-
-def one_pixel_a_group(groups: Groups) -> Groups:
-    """Return the groups with their first pixels alone."""
-    colours, pixels = groups.colours[:, groups.starts], groups.pixels[groups.starts]
-    return groups._replace(colours=colours, pixels=pixels, starts=np.arange(len(pixels)))
-
-
-def log_evidence(styled: Styled, avatars: Avatars) -> FloatArray:
-    """Return ln P(one pixel a group | style) of avatars `[N, H, W, 4]` for all styles, `[N, S]`."""
-    groups = one_pixel_a_group(styled.groups)
-    weights = styled.weights(all_codes(styled.model))
-    mass = smoothing_mass(styled.smoothing, len(styled.codes))
-    emissions = (log_emission(groups, avatar, mass) for avatar in avatars)
-    return np.stack([log_likelihoods(one, styled.attributes, weights) for one in emissions])
-
-
-def log_evidence_from_others(styled: Styled, avatars: Avatars) -> FloatArray:
-    """Return `log_evidence` of the training avatars, each from all others, `[K, S]`."""
-    groups = one_pixel_a_group(styled.groups)
-    found = []
-    for index in range(len(avatars)):
-        others = np.arange(len(avatars)) != index
-        fewer = groups._replace(colours=groups.colours[others])
-        from_others = replace(styled, groups=fewer, codes=styled.codes[others])
-        found.append(log_evidence(from_others, avatars[[index]]))
-    return np.concatenate(found)
 
 
 def posterior(prior: Table, evidence: FloatArray, weight: float) -> FloatArray:

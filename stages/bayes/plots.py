@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.bayes.calibration import Group
+from stages.bayes.inference import JOINED
 from stages.bayes.labels import LINE, height_of, lay_out, write_names
 from stages.bayes.styles import Counts, StyleModel, joint, marginals
 from stages.common.pictures import (
     BLUE,
     GREEN,
-    GREY,
     ORANGE,
     PALE,
-    PAPER,
     new_chart,
     render,
     save_picture,
@@ -28,8 +26,7 @@ from stages.common.pictures import (
 Shares = Mapping[str, Mapping[str, float]]
 
 COLUMNS = 3
-# Points that are nearer on the axis of confidence hide one another.
-APART = 0.03
+RIGHT, SURE = "share that is right, with its 95 % Wilson interval", "P of the inferred style, mean"
 MARKS: dict[str, dict[str, Any]] = {
     "seen": {"marker": "|", "color": GREEN, "markersize": 11, "markeredgewidth": 2.5},
     "fitted": {"marker": "o", "color": BLUE, "markersize": 9, "fillstyle": "none"},
@@ -40,45 +37,39 @@ MARKS: dict[str, dict[str, Any]] = {
 def save_calibration(
     groups: Mapping[str, Sequence[Group]], report: Mapping[str, Any], path: Path
 ) -> None:
-    """Draw how often guesses were right by how sure they were, a panel for each way to weigh.
+    """Draw how sure and how right guesses are, group by group, a panel for each way to infer.
 
     report: of `judge_inference`, with the weight of the evidence.
     """
     chart = new_chart(3.2)
     panels = chart.subplots(1, len(groups), sharey=True, squeeze=False)[0]
     for axes, (name, found) in zip(panels, groups.items(), strict=True):
-        axes.plot([0, 1], [0, 1], color=GREY, linestyle=":")
-        axes.text(0.15, 0.09, "as sure as right", color=GREY)
-        for one, x in zip(found, spread([one.confidence for one in found]), strict=True):
-            share, last = one.right / one.number, one is found[-1]
-            # Rounding may put a share of 0 or 1 a hair beyond its interval.
-            lengths = np.abs([[share - one.low], [one.high - share]])
-            axes.errorbar(x, share, lengths, fmt="o", color=BLUE, capsize=4)
-            axes.annotate(
-                f"{one.right} of {one.number}",
-                (x, share),
-                (9 if last else -9, 0),
-                textcoords="offset points",
-                horizontalalignment="left" if last else "right",
-                verticalalignment="center_baseline",
-                bbox={"facecolor": PAPER, "linewidth": 0, "pad": 1},
-            )
-        axes.set_title(f"{name}: calibration error {report[name]['calibration_error']:.2f}")
-        axes.set_xlabel("confidence: P of the most probable style")
-        axes.set(xlim=(0, 1.25), ylim=(-0.03, 1.06), xticks=np.linspace(0, 1, 6))
-    panels[0].set_ylabel("share that is right")
-    sure, right = (
+        places = np.arange(1, len(found) + 1)
+        shares = np.array([one.right / one.number for one in found])
+        # Rounding may put a share of 0 or 1 a hair beyond its interval.
+        lengths = np.abs(
+            [shares - [one.low for one in found], [one.high for one in found] - shares]
+        )
+        axes.errorbar(places, shares, lengths, fmt="o", color=BLUE, capsize=3, label=RIGHT)
+        sure = [one.confidence for one in found]
+        axes.plot(places, sure, "_", color=ORANGE, ms=14, mew=3, label=SURE, zorder=3)
+        axes.set_title(f"{name}: error {report[name]['calibration_error']:.3f}")
+        axes.set_xlabel("group, the surest last")
+        axes.set(ylim=(-0.03, 1.06), xticks=places)
+    chart.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=2)
+    how_sure, how_right = (
         {name: f"{100 * report[name][metric]:.0f} %" for name in groups}
         for metric in ("confidence", "accuracy")
     )
+    sizes = sorted({one.number for one in found})
     save_picture(
         path,
-        f"Weighed, inferences are {sure['weighed']} sure and {right['weighed']} right; "
-        f"unweighed, {sure['unweighed']} and {right['unweighed']}",
-        f"{sum(one.number for one in found)} held-out avatars in {len(found)} groups of equal "
-        "number, by how sure the inference is, with 95 % Wilson intervals; what would hide another "
-        "point stands beside it. Shapes of an avatar repeat one another: weighed, their evidence "
-        f"is raised to the power of {report['weight_of_evidence']:.2g}.",
+        f"Inferences are {how_sure[JOINED]} sure and {how_right[JOINED]} right",
+        f"{sum(one.number for one in found)} held-out avatars in groups of "
+        f"{' or '.join(map(str, sizes))}, by how sure the inference is. Joined: each shape is seen "
+        "given another one, as avatars are drawn. The others take shapes for independent: weighed, "
+        f"the evidence is raised to the power of {report['weight_of_evidence']:.2g}. The error is "
+        "the mean distance of both marks.",
         render(chart),
     )
 
@@ -141,8 +132,3 @@ def arrange(heights: Mapping[str, float]) -> list[list[str]]:
         min(found, key=lambda column: sum(heights[one] for one in column)).append(name)
     order = list(heights).index
     return sorted((sorted(column, key=order) for column in found), key=lambda one: order(one[0]))
-
-
-def spread(places: Sequence[float]) -> list[float]:
-    """Return ascending places, moved down so far that none is too near to the next one."""
-    return list(accumulate(reversed(places), lambda after, one: min(one, after - APART)))[::-1]

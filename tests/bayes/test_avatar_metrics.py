@@ -75,8 +75,15 @@ def test_fidelity_is_the_share_of_pixels_of_the_true_picture() -> None:
     spoiled = true.copy()
     spoiled[:70] = 77
     sample = [Drawn(true, 0, style), Drawn(spoiled, 0, style)]
-    assert measure_fidelity(sample, model) == {"style_fidelity": pytest.approx(1 - 70 / 280 / 2)}
-    assert measure_fidelity([Drawn(true, 0)], model) == {}
+    found = measure_fidelity(sample, true[None], model)
+    assert found["style_fidelity"] == pytest.approx(1 - 70 / 280 / 2)
+    assert measure_fidelity([Drawn(true, 0)], true[None], model) == {}
+    # Where no avatar to learn from shows the true colour it isn't asked for.
+    cut = true.copy()
+    cut[:140] = 77
+    found = measure_fidelity(sample, cut[None], model)
+    assert found["style_fidelity"] == 1
+    assert found["style_fidelity_overall"] == pytest.approx(1 - 70 / 280 / 2)
 
 
 def test_a_person_chooses_by_rounded_bits_and_fidelity_where_they_are_known() -> None:

@@ -24,16 +24,14 @@ from stages.bayes.guesses import (
 from stages.bayes.inference import indices_in_table
 from stages.bayes.labels import height_of, lay_out
 from stages.bayes.plots import (
-    APART,
     MARKS,
     arrange,
     largest_distance,
     save_calibration,
     save_frequencies,
-    spread,
 )
 from stages.bayes.styles import draw_frequencies, joint
-from stages.common.pictures import BLUE
+from stages.common.pictures import BLUE, ORANGE
 from tests.avatar_files import COUNTS, dress_avatars, fit_model, paint_rows
 from tests.pictures import assert_draws_the_same_bytes
 
@@ -123,17 +121,14 @@ def test_attributes_are_arranged_in_columns_that_are_about_as_high() -> None:
     assert arrange({"a": 7, "b": 6}) == [["a"], ["b"]]
 
 
-def test_points_that_would_hide_one_another_are_moved_apart() -> None:
-    assert spread([0.2, 0.5, 0.9]) == [0.2, 0.5, 0.9]
-    assert spread([0.5, 1, 1]) == pytest.approx([0.5, 1 - APART, 1])
-    assert spread([0.99, 1, 1]) == pytest.approx([1 - 2 * APART, 1 - APART, 1])
-
-
-def test_calibration_draws_a_bar_for_each_group(tmp_path: Path) -> None:
+def test_calibration_draws_a_dot_and_a_line_for_each_group(tmp_path: Path) -> None:
     draw_calibration(tmp_path / "one.png")
     with Image.open(tmp_path / "one.png") as picture:
-        columns = np.unique(pixels_of(picture, BLUE)[:, 1])
-    assert (np.diff(columns) > 5).sum() + 1 == 3 + 2
+        for paint in (BLUE, ORANGE):
+            found = pixels_of(picture, paint)
+            # Below the key.
+            columns = np.unique(found[found[:, 0] > picture.height / 2.5][:, 1])
+            assert (np.diff(columns) > 5).sum() + 1 == 4 + 2
 
 
 def draw_the_guesses(path: Path) -> None:
@@ -144,11 +139,11 @@ def draw_the_guesses(path: Path) -> None:
 def draw_calibration(path: Path) -> None:
     confidence, right = np.array([0.95, 0.6, 0.55, 0.2]), np.array([True, True, True, False])
     groups = {
-        "weighed": group_by_confidence(confidence, right),
-        "unweighed": group_by_confidence(confidence[:2], right[:2]),
+        "joined": group_by_confidence(confidence, right),
+        "weighed": group_by_confidence(confidence[:2], right[:2]),
     }
     judged = {"confidence": 0.7, "accuracy": 0.75, "calibration_error": 0.1}
-    report = {"weight_of_evidence": 0.045, "weighed": judged, "unweighed": judged}
+    report = {"weight_of_evidence": 0.045, "joined": judged, "weighed": judged}
     save_calibration(groups, report, path)
 
 

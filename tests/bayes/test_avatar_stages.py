@@ -144,10 +144,11 @@ def test_the_styles_of_held_out_avatars_are_inferred_and_shown(drawn: Path) -> N
     done = run_stage("infer_styles", drawn, FEW)
     assert done.returncode == 0, done.stderr
     report = json.loads((drawn / "metrics/reports/inference.json").read_text())
-    assert list(report) == ["weight_of_evidence", "weighed", "unweighed"]
-    assert list(report["weighed"]["attributes"]) == list(report["unweighed"]["attributes"])
+    assert list(report) == ["weight_of_evidence", "joined", "weighed", "unweighed"]
+    assert list(report["joined"]["attributes"]) == list(report["unweighed"]["attributes"])
     declared = json.loads((drawn / "metrics/inference.json").read_text())
-    assert declared == {"inference": {"accuracy": round(report["weighed"]["accuracy"], 4)}}
+    told = {name: round(report["joined"][name], 4) for name in ("accuracy", "calibration_error")}
+    assert declared == {"inference": told}
     pictures = {path.name for path in (drawn / "plots/style_inference").iterdir()}
     assert pictures == {"calibration.png", "inferred.png"}
 
@@ -170,7 +171,7 @@ def test_measures_are_of_every_generator(drawn: Path) -> None:
                 "nearest_distance",
                 "diversity",
                 "unseen_colours",
-            } == metrics.keys() - {"style_fidelity"}
+            } == metrics.keys() - {"style_fidelity", "style_fidelity_overall"}
     assert 0.5 < found["style"]["style_fidelity"] <= 1
     declared = json.loads((drawn / "metrics/avatars.json").read_text())
     assert {name: set(metrics) for name, metrics in declared.items()} == {

@@ -15,6 +15,7 @@ from stages.bayes.gallery import (
     lay_on_background,
     save_comparison,
     save_published,
+    tell_difference,
     tell_finding,
 )
 from stages.bayes.generators.base import Drawn
@@ -47,6 +48,14 @@ def compare(path: Path, samples: Mapping[str, Sequence[Drawn]]) -> Image.Image:
     report = {name: {"held_out_bits_per_dimension": 0.5} for name in samples}
     save_comparison(plain(RED, GREEN), samples, report, path)
     with Image.open(path) as picture:
+        picture.load()
+        return picture
+
+
+def publish(folder: Path, name: str, sample: Sequence[Drawn], *below: Image.Image) -> Image.Image:
+    """Publish a sample of a generator that learnt from a red avatar and a green one."""
+    save_published(name, sample, plain(RED, GREEN), folder / "one.png", *below)
+    with Image.open(folder / "one.png") as picture:
         picture.load()
         return picture
 
@@ -95,10 +104,44 @@ def test_of_noise_one_avatar_is_shown_beside_a_framed_detail(tmp_path: Path) -> 
 def test_styles_are_written_below_the_avatars_that_were_drawn_for_them(tmp_path: Path) -> None:
     heights = []
     for style in (("cap",), ("cap", "red"), ("cap", "red", "old")):
-        save_published("style", drawn(BLUE, style=style), tmp_path / "one.png")
-        with Image.open(tmp_path / "one.png") as picture:
-            heights.append(picture.height)
+        heights.append(publish(tmp_path, "style", drawn(BLUE, style=style)).height)
     assert heights[2] - heights[1] == heights[1] - heights[0] > 0
+
+
+def test_below_a_published_avatar_stands_the_nearest_to_learn_from(tmp_path: Path) -> None:
+    blue, green = drawn(BLUE, BLUE)
+    green.avatar[:, :4] = (*GREEN, 255)
+    picture = publish(tmp_path, "tree", [blue, green])
+    _, top, right, bottom = box_of(picture, RED)
+    # Neither is near to the blue one: the first is shown.
+    assert right < WIDTH / 2
+    below = np.asarray(picture)[top:bottom]
+    assert (below == GREEN).all(axis=2).any(axis=0).argmax() > WIDTH / 2
+    assert not (below == BLUE).all(axis=2).any()
+
+
+def test_of_noise_the_nearest_to_learn_from_is_not_shown(tmp_path: Path) -> None:
+    picture = publish(tmp_path, "pixel", drawn(BLUE))
+    assert RED not in {colour for _, colour in picture.getcolors(WIDTH * picture.height) or ()}
+
+
+def test_further_pictures_stand_at_the_end_of_the_published_one(tmp_path: Path) -> None:
+    further = Image.new("RGB", (WIDTH, 20), YELLOW)
+    picture = publish(tmp_path, "tree", drawn(BLUE), further)
+    assert box_of(picture, YELLOW) == (0, picture.height - 20, WIDTH, picture.height)
+
+
+@pytest.mark.parametrize(
+    ("share", "told"),
+    [
+        (0, "a copy"),
+        (1 / 73920, "differs at less than 0.1 % of the pixels"),
+        (0.0916, "differs at 9.2 % of the pixels"),
+        (1, "differs at 100.0 % of the pixels"),
+    ],
+)
+def test_a_difference_is_told_as_a_share_unless_there_is_none(share: float, told: str) -> None:
+    assert tell_difference(share) == told
 
 
 def test_the_detail_is_where_much_varies_beside_what_never_does() -> None:

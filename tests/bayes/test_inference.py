@@ -5,11 +5,14 @@ from itertools import product
 import numpy as np
 import pytest
 
-from stages.bayes.avatars import AvatarSet
-from stages.bayes.calibration import calibration_error, group_by_confidence, judge
+from stages.bayes.calibration import (
+    calibration_error,
+    calibration_interval,
+    group_by_confidence,
+    judge,
+)
 from stages.bayes.generators.base import smoothing_mass
-from stages.bayes.generators.groups import log_emission
-from stages.bayes.generators.styled import Styled, all_codes, style_codes
+from stages.bayes.generators.styled import Styled, style_codes
 from stages.bayes.inference import (
     best_weight,
     choose_examples,
@@ -17,15 +20,12 @@ from stages.bayes.inference import (
     indices_in_table,
     infer_styles,
     judge_inference,
-    log_evidence,
-    log_evidence_from_others,
     log_marginals,
-    one_pixel_a_group,
     posterior,
 )
-from stages.bayes.styles import all_styles, joint
+from stages.bayes.styles import all_styles, encode_style, joint
 from stages.common.errors import InputError
-from tests.avatar_files import dress_avatars, fit_model, paint_rows
+from tests.avatar_files import dress_avatars, fit_model
 
 SMOOTHING = 0.2
 MODEL = fit_model()
@@ -43,54 +43,26 @@ def test_the_posterior_is_bayes_formula() -> None:
     assert rooted == pytest.approx(powers / powers.sum())
 
 
-def test_one_pixel_speaks_for_its_group() -> None:
-    evidence = log_evidence(FITTED, TRAINING.avatars[:3])
-    mass = smoothing_mass(SMOOTHING, 24)
-    weights = FITTED.weights(all_codes(MODEL))
-    groups = FITTED.groups
-    for index, avatar in enumerate(TRAINING.avatars[:3]):
-        expected = np.zeros(6)
-        single = one_pixel_a_group(groups)
-        emission = log_emission(single, avatar, mass)
-        for row, attributes in zip(emission, FITTED.attributes, strict=True):
-            expected += np.log(weights[attributes] @ np.exp(row))
-        assert evidence[index] == pytest.approx(expected)
-    assert len(one_pixel_a_group(groups).pixels) == len(groups.starts) < 12
-
-
 def test_held_out_avatars_styles_are_inferred() -> None:
-    prior = joint(MODEL)
-    logs = posterior(prior, log_evidence(FITTED, HOLDOUT.avatars), 1)
-    truth = indices_in_table(style_codes(HOLDOUT, MODEL), prior)
-    assert (logs.argmax(axis=1) == truth).all()
-    hats, coats = log_marginals(MODEL, logs).values()
-    assert np.exp(hats).sum(axis=1) == pytest.approx(np.ones(40))
-    assert coats.shape == (40, 3)
+    _, found = infer_styles(FITTED, TRAINING.avatars, HOLDOUT.avatars, SMOOTHING)
+    truth = indices_in_table(style_codes(HOLDOUT, MODEL), joint(MODEL))
+    for logs in found.values():
+        assert (logs.argmax(axis=1) == truth).all()
+        hats, coats = log_marginals(MODEL, logs).values()
+        assert np.exp(hats).sum(axis=1) == pytest.approx(np.ones(40))
+        assert coats.shape == (40, 3)
 
 
-def test_a_training_avatar_is_judged_by_all_others() -> None:
-    # Nobody else wears blue: from the others nothing speaks for blue but what smoothing leaves.
-    rows = ["wr", "wr", "wg", "sg", "wb"]
-    hats = {"w": "cap", "s": "none"}
-    coats = {"r": "red", "g": "green", "b": "blue"}
-    training = AvatarSet(
-        paint_rows(*rows), ("hat", "coat"), tuple((hats[row[0]], coats[row[1]]) for row in rows)
-    )
-    fitted = Styled.fit(training, MODEL, SMOOTHING)
-    blue = list(all_styles(MODEL)).index(("cap", "blue"))
-    everyone = log_evidence(fitted, training.avatars)[4]
-    others = log_evidence_from_others(fitted, training.avatars)[4]
-    assert everyone.argmax() == blue
-    assert others[blue] < everyone[blue] - 1
-
-
-def test_what_others_say_of_an_avatar_depends_on_no_order() -> None:
-    turned = AvatarSet(TRAINING.avatars[::-1], TRAINING.attributes, TRAINING.styles[::-1])
-    said = [
-        log_evidence_from_others(Styled.fit(given, MODEL, SMOOTHING), given.avatars)
-        for given in (TRAINING, turned)
-    ]
-    assert said[1][::-1] == pytest.approx(said[0])
+def test_the_inference_inverts_the_model_that_draws() -> None:
+    _, found = infer_styles(FITTED, TRAINING.avatars, HOLDOUT.avatars[:5], SMOOTHING)
+    mass = smoothing_mass(SMOOTHING, 24)
+    prior = np.log(joint(MODEL).ravel())
+    for name, model in (("joined", FITTED), ("unweighed", FITTED.as_if_independent())):
+        for logs, avatar in zip(found[name], HOLDOUT.avatars, strict=False):
+            both = prior + [
+                model.log_probability_given(avatar, style, mass) for style in all_styles(MODEL)
+            ]
+            assert logs == pytest.approx(both - np.logaddexp.reduce(both))
 
 
 def test_evidence_that_repeats_itself_is_weighed_down() -> None:
@@ -102,20 +74,35 @@ def test_evidence_that_repeats_itself_is_weighed_down() -> None:
     assert best_weight(prior, 20 * once, truth) == pytest.approx(1 / 20, rel=0.3)
 
 
-def test_the_calibration_error_compares_sureness_with_being_right_in_ten_bins() -> None:
-    confidence = np.array([0.91, 0.95, 0.95, 0.99, 0.45, 0.55, 1.0])
-    right = np.array([True, True, True, False, False, True, True])
-    assert calibration_error(confidence, right) == pytest.approx((2 * 0.45 + 5 * 0.16) / 7)
+def test_the_calibration_error_compares_sureness_with_being_right_in_ten_groups() -> None:
+    confidence = np.repeat(np.linspace(0.1, 1, 10), 2)
+    right = np.array([False, True] * 5 + [True] * 10)
+    apart = [abs(sure - 0.5) for sure in (0.1, 0.2, 0.3, 0.4, 0.5)] + [0.4, 0.3, 0.2, 0.1, 0]
+    assert calibration_error(confidence, right) == pytest.approx(np.mean(apart))
+    assert calibration_error(confidence[::-1], right[::-1]) == pytest.approx(np.mean(apart))
+
+
+def test_the_interval_of_the_calibration_error_narrows_with_the_number() -> None:
+    rng = np.random.default_rng(3)
+    widths = []
+    for number in (60, 2000):
+        confidence = rng.random(number)
+        right = rng.random(number) < confidence
+        low, high = calibration_interval(confidence, right)
+        assert 0 <= low < high
+        widths.append(high - low)
+    assert widths[1] < widths[0] / 3
 
 
 def test_predictions_are_grouped_by_confidence_in_equal_numbers() -> None:
-    confidence = np.array([0.9, 0.2, 0.6, 0.3, 0.7, 1.0, 0.8])
-    right = np.array([True, False, True, True, False, True, True])
-    low, middle, high = group_by_confidence(confidence, right)
-    assert [one.confidence for one in (low, middle, high)] == pytest.approx([1.1 / 3, 0.75, 0.95])
-    assert [(one.right, one.number) for one in (low, middle, high)] == [(2, 3), (1, 2), (2, 2)]
+    confidence = np.linspace(0, 1, 23)[::-1]
+    right = confidence > 0.5
+    found = group_by_confidence(confidence, right)
+    assert [one.number for one in found] == [3] * 3 + [2] * 7
+    assert [one.right for one in found] == [0] * 4 + [1] + [2] * 5
+    assert found[0].confidence == pytest.approx(1 / 22)
     # Wilson's interval for 2 of 2: from 1 / (1 + z² / 2), z = 1.96.
-    assert (high.low, high.high) == pytest.approx((2 / (2 + 1.96**2), 1), abs=1e-3)
+    assert (found[-1].low, found[-1].high) == pytest.approx((2 / (2 + 1.96**2), 1), abs=1e-3)
 
 
 def test_what_differs_by_rounding_alone_is_grouped_in_its_order() -> None:
@@ -139,7 +126,8 @@ def test_judging_counts_what_is_most_probable() -> None:
 
 def test_every_style_has_its_index_in_the_table() -> None:
     prior = joint(MODEL)
-    indices = indices_in_table(all_codes(MODEL), prior)
+    codes = np.array([encode_style(MODEL, style) for style in all_styles(MODEL)])
+    indices = indices_in_table(codes, prior)
     assert (
         indices.tolist()
         == list(range(prior.size))
@@ -152,18 +140,21 @@ def test_the_weight_of_the_evidence_is_chosen_by_training_avatars_alone() -> Non
     wrong = tuple(("none" if hat == "cap" else "cap", coat) for hat, coat in TRAINING.styles[:4])
     training = TRAINING._replace(styles=wrong + TRAINING.styles[4:])
     fitted = Styled.fit(training, MODEL, SMOOTHING)
-    chosen, found = infer_styles(fitted, training.avatars, HOLDOUT.avatars)
-    prior, evidence = joint(MODEL), log_evidence(fitted, HOLDOUT.avatars)
-    others = log_evidence_from_others(fitted, training.avatars)
-    weight = best_weight(prior, others, indices_in_table(fitted.codes, prior))
-    assert chosen == weight < 1
-    assert found["weighed"] == pytest.approx(posterior(prior, evidence, weight))
+    chosen, found = infer_styles(fitted, training.avatars, HOLDOUT.avatars, SMOOTHING)
+    prior, mass, alone = joint(MODEL), smoothing_mass(SMOOTHING, 24), fitted.as_if_independent()
+    others = [
+        alone.without(index).log_likelihoods(avatar, mass)
+        for index, avatar in enumerate(training.avatars)
+    ]
+    assert chosen == best_weight(prior, np.array(others), indices_in_table(fitted.codes, prior)) < 1
+    evidence = np.array([alone.log_likelihoods(avatar, mass) for avatar in HOLDOUT.avatars])
+    assert found["weighed"] == pytest.approx(posterior(prior, evidence, chosen))
     assert found["unweighed"] == pytest.approx(posterior(prior, evidence, 1))
 
 
 def test_without_avatars_there_is_nothing_to_infer() -> None:
     with pytest.raises(InputError, match="no avatars are held out"):
-        infer_styles(FITTED, TRAINING.avatars, HOLDOUT.avatars[:0])
+        infer_styles(FITTED, TRAINING.avatars, HOLDOUT.avatars[:0], SMOOTHING)
 
 
 # Of hats (cap, none) and coats (red, green, blue), first those with a cap. True are a cap and a red
@@ -173,25 +164,27 @@ UNSURE = [0.1, 0.2, 0.1, 0.2, 0.3, 0.1]
 TRUTH = np.array([[0, 0], [0, 1]])
 
 
-def test_the_report_judges_whole_styles_and_each_attribute_weighed_and_not() -> None:
-    weighed, unweighed = np.log([SURE, UNSURE]), np.log([UNSURE, UNSURE])
-    inferred = {"weighed": weighed, "unweighed": unweighed}
-    report, groups = judge_inference(inferred, MODEL, TRUTH)
-    assert (report["weighed"]["accuracy"], report["unweighed"]["accuracy"]) == (0.5, 0)
+def test_the_report_judges_whole_styles_and_each_attribute_for_each_way() -> None:
+    joined, unweighed = np.log([SURE, UNSURE]), np.log([UNSURE, UNSURE])
+    report, groups = judge_inference({"joined": joined, "unweighed": unweighed}, MODEL, TRUTH)
+    assert (report["joined"]["accuracy"], report["unweighed"]["accuracy"]) == (0.5, 0)
     # In the unsure one P(cap) is 0.4 and P(green) 0.5.
-    assert report["weighed"]["attributes"]["hat"]["accuracy"] == 0.5
-    assert report["weighed"]["attributes"]["coat"]["accuracy"] == 1
-    assert report["weighed"]["attributes"]["hat"]["log_posterior"] == pytest.approx(
+    assert report["joined"]["attributes"]["hat"]["accuracy"] == 0.5
+    assert report["joined"]["attributes"]["coat"]["accuracy"] == 1
+    assert report["joined"]["attributes"]["hat"]["log_posterior"] == pytest.approx(
         np.log([0.97, 0.4]).mean()
     )
-    assert list(groups) == ["weighed", "unweighed"]
-    assert [one.confidence for one in groups["weighed"]] == pytest.approx([0.3, 0.95])
-    assert [one.right for one in groups["weighed"]] == [0, 1]
+    assert list(groups) == ["joined", "unweighed"]
+    assert [one.confidence for one in groups["joined"]] == pytest.approx([0.3, 0.95])
+    assert [one.right for one in groups["joined"]] == [0, 1]
 
 
-def test_a_person_judges_by_how_often_the_weighed_inference_is_right() -> None:
-    report = {"weighed": {"accuracy": 0.123456}, "unweighed": {"accuracy": 0.9}}
-    assert choose_metrics(report) == {"inference": {"accuracy": 0.1235}}
+def test_a_person_judges_by_how_often_and_how_surely_the_joined_inference_is_right() -> None:
+    judged = {"accuracy": 0.123456, "calibration_error": 0.0444444, "confidence": 0.5}
+    report = {"joined": judged, "unweighed": {"accuracy": 0.9}}
+    assert choose_metrics(report) == {
+        "inference": {"accuracy": 0.1235, "calibration_error": 0.0444}
+    }
 
 
 def test_the_avatars_shown_are_the_middle_right_one_and_the_surest_wrong_one() -> None:

@@ -1,9 +1,9 @@
 """Which values of a style tell what a group of pixels shows: a tree of tests.
 
 A style goes down the tree by whether it has a value, so that an attribute matters only where it
-does: clothes at the neck, and hair there too if it is long (context-specific independence: Boutilier
-et al. 1996, UAI; trees of them: Friedman & Goldszmidt 1996, UAI). Each test is the one after which
-avatars are predicted best, each by all the others.
+does: clothes at the neck, and hair there too if it is long (context-specific independence:
+Boutilier et al. 1996, UAI; trees of it: Friedman & Goldszmidt 1996, UAI). Each test is the one
+after which avatars are predicted best, each by all the others.
 """
 
 from collections.abc import Sequence

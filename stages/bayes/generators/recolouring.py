@@ -5,6 +5,7 @@ wherever it stands (see `votes`). Symbols that replace one another are one *role
 highlight of the hair; what an avatar shows is its role in its colours.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -14,58 +15,65 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from stages.bayes.generators.contexts import Codes
-from stages.bayes.generators.votes import Votes, agreement, count_votes
-from stages.common.types import FloatArray, Indices
+from stages.bayes.generators.votes import Votes, count_votes
+from stages.common.types import Indices
 
-# Of an attribute's replacements, the share that agrees: 0.98 and more for colours, below 0.7 for
-# what changes shapes.
-COLOUR = 0.9
+# The share of votes for a change that a colour's links explain, at least. Those of drawn avatars'
+# colours explain 0.7 and mostly 0.98 or more, those of what changes shapes 0.01 at most.
+COLOUR = 0.5
 MAX_COMBINATIONS = 1024
 
 
 class Roles(NamedTuple):
     """What training avatars show, with the colours taken out.
 
-    colours: the attributes that are colours; combinations: of their values, `[C, colours]`.
-    roles: of each column in each avatar, `[K, U]`. symbols: what a role shows in each combination,
-    `[R, C]`, as numbers; known: whether that was seen, else it is what the role shows most often.
+    colours: the attributes that are colours. roles: of each column in each avatar, `[K, U]`.
+    symbols: what a role shows in each combination of their values, `[R, C]`, as numbers; known:
+    whether that was seen, else it is a guess.
     """
 
     colours: tuple[int, ...]
-    combinations: Codes
     roles: Indices
     symbols: Indices
     known: NDArray[np.bool_]
 
 
 class Links(NamedTuple):
-    """Symbols with a value, each of which replaces one with another value, `[L]`."""
+    """Symbols with a value, each of which replaces one with another value, by votes, `[L]`."""
 
     old: Indices
     value: Indices
     new: Indices
     other: Indices
+    votes: Indices
 
 
 def take_out_colours(
-    columns: Indices, pixels: Indices, codes: Codes, sizes: Sequence[int], smoothing: float
+    columns: Indices,
+    paints: NDArray[np.uint8],
+    pixels: Indices,
+    codes: Codes,
+    sizes: Sequence[int],
+    smoothing: float,
 ) -> Roles:
     """Return the roles of training avatars.
 
-    columns: symbols as numbers from 0, `[K, U]`; pixels: how many each column stands for, `[U]`.
-    codes: styles of the avatars, `[K, A]`; sizes: how many values each attribute has, `[A]`.
+    columns: symbols as numbers from 0, `[K, U]`; paints: these symbols' RGBA, `[N, 4]`; pixels: how
+    many each column stands for, `[U]`. codes: styles of the avatars, `[K, A]`; sizes: how many
+    values each attribute has, `[A]`.
     """
     idle, votes = count_votes(columns, pixels, codes, sizes, smoothing)
-    number = int(columns.max()) + 1
+    number = len(paints)
     links = {}
     combinations = 1
-    for attribute, found in votes.items():
-        combinations *= sizes[attribute]
-        if agreement(found) > COLOUR and combinations <= MAX_COMBINATIONS:
-            links[attribute] = link(found, number, sizes[attribute])
-        else:
-            combinations //= sizes[attribute]
-    return assign_roles(columns, pixels, codes, sizes, idle, links)
+    for attribute, (found, size) in enumerate(zip(votes, sizes, strict=True)):
+        linked = link(found, number, size)
+        changes = found.number[found.old != found.new].sum()
+        explained = linked.votes.sum() > COLOUR * changes
+        if explained and combinations * size <= MAX_COMBINATIONS:
+            links[attribute] = linked
+            combinations *= size
+    return assign_roles(columns, paints, pixels, codes, sizes, idle, links)
 
 
 def link(votes: Votes, number: int, size: int) -> Links:
@@ -87,11 +95,18 @@ def link(votes: Votes, number: int, size: int) -> Links:
     forth = source[wins] * number * size + target[wins]
     back = target[wins] * number * size + source[wins]
     mutual = np.flatnonzero(wins)[np.isin(forth, back)]
-    return Links(votes.old[mutual], votes.value[mutual], votes.new[mutual], votes.other[mutual])
+    return Links(
+        votes.old[mutual],
+        votes.value[mutual],
+        votes.new[mutual],
+        votes.other[mutual],
+        votes.number[mutual],
+    )
 
 
 def assign_roles(
     columns: Indices,
+    paints: NDArray[np.uint8],
     pixels: Indices,
     codes: Codes,
     sizes: Sequence[int],
@@ -100,90 +115,92 @@ def assign_roles(
 ) -> Roles:
     """Return the role of each column in each avatar, and what roles show in other colours.
 
-    columns, pixels, codes, sizes: as for `take_out_colours`; idle: as from `count_votes`.
+    columns, paints, pixels, codes, sizes: as for `take_out_colours`; idle: as from `count_votes`.
+    A column in an avatar has one colour at most, of those that aren't idle that with most votes.
     """
-    number = int(columns.max()) + 1
+    number = len(paints)
     colours = tuple(links)
-    shape = [sizes[attribute] for attribute in colours]
-    combinations = np.array(list(np.ndindex(*shape)), dtype=np.int64).reshape(-1, len(shape))
-    # Which colours a column in an avatar has, as a binary number.
-    having = np.zeros(columns.shape, dtype=np.intp)
+    values = [sizes[attribute] for attribute in colours]
+    combinations = np.array(list(np.ndindex(*values)), dtype=np.int64)
+    combinations = combinations.reshape(math.prod(values), len(values))
+    having, most = np.full(columns.shape, -1), np.zeros(columns.shape)
     for place, attribute in enumerate(colours):
-        replaced = np.zeros((number, sizes[attribute]), dtype=bool)
-        replaced[links[attribute].old, links[attribute].value] = True
-        has = replaced[columns, codes[:, [attribute]]] & ~idle[attribute]
-        having += has.astype(np.intp) << place
+        votes = np.zeros((number, sizes[attribute]))
+        old, value, *_, numbers = links[attribute]
+        np.add.at(votes, (old, value), numbers)
+        votes = np.where(idle[attribute], 0, votes[columns, codes[:, [attribute]]])
+        having[votes > most] = place
+        most = np.maximum(most, votes)
 
     roles = np.empty_like(columns)
     symbols: list[Indices] = []
     known: list[NDArray[np.bool_]] = []
-    for which in np.unique(having):
-        places = [place for place in range(len(colours)) if which >> place & 1]
-        own = [colours[place] for place in places]
-        values = [sizes[attribute] for attribute in own]
-        width = int(np.prod(values, dtype=np.int64))
-        here = having == which
-        in_colours = _flat(codes[:, own], values)
-        nodes = (columns * width + in_colours[:, None])[here]
-        parts = connect(number, values, [links[attribute] for attribute in own])
+    for place in np.unique(having):
+        here = having == place
+        if place < 0:
+            width, parts, value = 1, np.arange(number), np.zeros(len(combinations), dtype=np.intp)
+            nodes = columns[here]
+        else:
+            attribute = colours[place]
+            width, value = sizes[attribute], combinations[:, place]
+            parts = connect(links[attribute], number, width)
+            nodes = (columns * width + codes[:, [attribute]])[here]
         found, numbers = np.unique(parts[nodes], return_inverse=True)
         roles[here] = numbers + sum(map(len, symbols))
         seen = np.zeros(number * width, dtype=np.intp)
         np.add.at(seen, nodes, np.broadcast_to(pixels, columns.shape)[here])
         table, sure = _fill(parts, found, seen, width)
-        combination = _flat(combinations[:, places], values)
-        symbols.append(table[:, combination])
-        known.append(sure[:, combination])
-    return _merge(
-        Roles(colours, combinations, roles, np.concatenate(symbols), np.concatenate(known))
-    )
+        symbols.append(guess(table, sure, paints)[:, value])
+        known.append(sure[:, value])
+    return _merge(Roles(colours, roles, np.concatenate(symbols), np.concatenate(known)))
 
 
-def connect(number: int, values: Sequence[int], links: Sequence[Links]) -> Indices:
-    """Return the part to which each symbol in each combination of values belongs, `[N x W]`.
+def connect(links: Links, number: int, size: int) -> Indices:
+    """Return the part to which each of N symbols with each of V values belongs, `[N x V]`.
 
-    number: N, of symbols; values: of each attribute, W their product; links: of each attribute,
-    which hold whatever the values of the others.
+    number: N; size: V. Symbols that replace one another, if through others, are of one part.
     """
-    width = int(np.prod(values, dtype=np.int64))
-    every = np.array(list(np.ndindex(*values)), dtype=np.int64).reshape(width, len(values))
-    starts, ends = [np.empty(0, dtype=np.intp)], [np.empty(0, dtype=np.intp)]
-    for place, found in enumerate(links):
-        others = every[every[:, place] == 0]
-        for symbol, value, nodes in (
-            (found.old, found.value, starts),
-            (found.new, found.other, ends),
-        ):
-            combined = np.repeat(others[None], len(symbol), axis=0)
-            combined[:, :, place] = value[:, None]
-            nodes.append((symbol[:, None] * width + _flat(combined, values)).ravel())
-    start, end = np.concatenate(starts), np.concatenate(ends)
-    edges = coo_array((np.ones(len(start), dtype=bool), (start, end)), shape=[number * width] * 2)
+    ends = links.old * size + links.value, links.new * size + links.other
+    edges = coo_array((np.ones(len(links.old), dtype=bool), ends), shape=[number * size] * 2)
     return np.asarray(connected_components(edges, directed=False)[1], dtype=np.intp)
 
 
-def _flat(values: Codes, sizes: Sequence[int]) -> Indices:
-    """Return combinations of values, along the last axis, as single numbers."""
-    index = np.zeros(values.shape[:-1], dtype=np.intp)
-    for place, size in enumerate(sizes):
-        index = index * size + values[..., place]
-    return index
+def guess(symbols: Indices, known: NDArray[np.bool_], paints: NDArray[np.uint8]) -> Indices:
+    """Return the symbols of roles, `[R, V]`, with those that aren't known guessed.
+
+    As those of the role that is known there and looks most alike where both are known, by the mean
+    square of the difference of RGBA; where none is, the symbol stays.
+    """
+    doubtful = np.flatnonzero(~known.all(axis=1))
+    seen = np.repeat(known, paints.shape[1], axis=1).astype(np.float64)
+    looks = paints[symbols].reshape(seen.shape) * seen
+    some, looks_of_some = seen[doubtful], looks[doubtful]
+    apart = looks_of_some**2 @ seen.T + some @ (looks**2).T - 2 * looks_of_some @ looks.T
+    both = some @ seen.T
+    apart = np.where(both > 0, apart / np.maximum(both, 1), np.inf)
+    guessed = symbols.copy()
+    for value, column in enumerate(known.T):
+        distances = np.where(column, apart, np.inf)
+        nearest = distances.argmin(axis=1)
+        found = ~known[doubtful, value] & np.isfinite(distances.min(axis=1, initial=np.inf))
+        guessed[doubtful[found], value] = symbols[nearest[found], value]
+    return guessed
 
 
 def _fill(
-    parts: Indices, found: Indices, seen: Indices, width: int
+    parts: Indices, found: Indices, seen: Indices, size: int
 ) -> tuple[Indices, NDArray[np.bool_]]:
-    """Return the symbol of each found part in each of W combinations, and whether it is known.
+    """Return the symbol of each found part with each of V values, and whether it is known.
 
-    parts: of each symbol in each combination, `[N x W]`; seen: how often it was seen so. Of several
+    parts: of each symbol with each value, `[N x V]`; seen: how often it was seen so. Of several
     the one seen most.
     """
     nodes = np.flatnonzero(np.isin(parts, found))
     nodes = nodes[np.argsort(seen[nodes], kind="stable")]
-    rows, (symbols, combinations) = np.searchsorted(found, parts[nodes]), np.divmod(nodes, width)
-    table, usual = np.full((len(found), width), -1), np.empty(len(found), dtype=np.intp)
+    rows, (symbols, values) = np.searchsorted(found, parts[nodes]), np.divmod(nodes, size)
+    table, usual = np.full((len(found), size), -1), np.empty(len(found), dtype=np.intp)
     # What is seen more overwrites what is seen less.
-    table[rows, combinations] = symbols
+    table[rows, values] = symbols
     usual[rows] = symbols
     return np.where(table < 0, usual[:, None], table), table >= 0
 

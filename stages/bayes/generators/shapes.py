@@ -66,7 +66,9 @@ def find_shapes(
     found, column_of = find_columns(rows)
     symbols, numbers = np.unique(found, return_inverse=True)
     columns = numbers.reshape(found.shape)
-    roles = take_out_colours(columns, np.bincount(column_of), codes, sizes, smoothing)
+    paints = symbols.view(np.uint8).reshape(-1, 4)
+    pixels = np.bincount(column_of)
+    roles = take_out_colours(columns, paints, pixels, codes, sizes, smoothing)
     states, group_of = find_columns(number_states(roles.roles))
     order = np.argsort(group_of, kind="stable")
     starts = np.searchsorted(group_of[order], np.arange(states.shape[1]))
@@ -79,7 +81,7 @@ def find_shapes(
         symbols[roles.symbols],
         roles.known,
         states.T,
-        _list_cells(by_group, starts, states.T),
+        _list_cells(by_group, _slices(starts, len(order)), states.T),
         count_symbols(rows),
     )
     return shapes, roles
@@ -126,19 +128,22 @@ def log_emission(shapes: Shapes, avatar: Avatar, mass: float) -> tuple[FloatArra
     return emission, np.asarray(new, dtype=np.float64)
 
 
-def _list_cells(roles: Indices, starts: Indices, states: Indices) -> Cells:
+def _list_cells(roles: Indices, groups: Sequence[slice], states: Indices) -> Cells:
     cell_roles, columns, of_state = [], [], []
     widths: list[int] = []
-    for within, row in zip(_slices(starts, roles.shape[1]), states, strict=True):
+    for within, row in zip(groups, states, strict=True):
         examples, which = np.unique(row, return_inverse=True)
         of_state.append(which + len(widths))
         shown = roles[examples, within]
         cell_roles.append(shown.ravel())
         columns.append(np.tile(np.arange(within.start, within.stop), len(examples)))
         widths += [shown.shape[1]] * len(examples)
-    ends = np.cumsum(widths)
+    sizes = np.array(widths)
     return Cells(
-        np.concatenate(cell_roles), np.concatenate(columns), ends - widths, np.stack(of_state)
+        np.concatenate(cell_roles),
+        np.concatenate(columns),
+        sizes.cumsum() - sizes,
+        np.stack(of_state),
     )
 
 

@@ -36,6 +36,8 @@ from stages.common.types import FloatArray, Indices
 
 # How often a group shows something new where a value that nobody wears may change it, at least.
 UNSEEN = 0.25
+# The share of the smoothing that examples of other contexts get; more of it tears shapes.
+BACK_OFF = 0.3
 # Of gains, in nats; further digits differ from machine to machine.
 DIGITS = 6
 
@@ -46,9 +48,9 @@ class Styled:
 
     colours: the attributes that are colours; forms: the others. codes: styles of the training
     avatars, `[K, A]`. trees: one a group; nodes: where in it each combination of forms ends,
-    `[G, F]`. new: how probable it is there that a smoothed group shows something new, `[G, F]`.
-    order: groups, each after its parent; parents: of each group, or ROOT, `[G]`. slip: the
-    share of examples that don't heed the parent.
+    `[G, F]`. new: how often each group, if smoothed, shows something new, `[G]`. order: groups,
+    each after its parent; parents: of each group, or ROOT, `[G]`. slip: the share of examples that
+    don't heed the parent.
     """
 
     shapes: Shapes
@@ -74,13 +76,11 @@ class Styled:
         forms = tuple(one for one in range(len(sizes)) if one not in roles.colours)
         tests = list_tests(codes, forms, pairs=True)
         answers = answer(codes, tests)
-        trees = [grow(states, answers, smoothing) for states in shapes.states]
+        trees = [grow(states, answers, BACK_OFF * smoothing) for states in shapes.states]
         nodes = find_nodes(trees, tests, codes, forms, sizes)
-        stuck = [tree.tests[at] != LEAF for tree, at in zip(trees, nodes, strict=True)]
-        rates = np.broadcast_to(new_rates(shapes.states)[:, None], nodes.shape)
-        new = np.where(stuck, np.maximum(rates, UNSEEN), rates)
         slip = smoothing_mass(smoothing, len(codes))
         order, parents = spanning_tree(predictive_gains(shapes.states, trees, slip))
+        new = new_rates(shapes.states)
         return cls(
             shapes, model, codes, roles.colours, forms, trees, nodes, new, order, parents, slip
         )
@@ -120,24 +120,25 @@ class Styled:
         mass: of the smoothing, for each pixel; above 0 a group may also show something new.
         """
         emission, new = log_emission(self.shapes, avatar, mass)
+        states = self.shapes.cells.of_state
+        # The first avatar is in a group's first state.
+        largest = np.maximum.reduceat(emission, states[:, 0], axis=0)
+        largest[~np.isfinite(largest)] = 0
+        counts = np.diff(states[:, 0], append=len(emission))
+        alike = np.exp(emission - np.repeat(largest, counts, axis=0))
         total = np.zeros((self.nodes.shape[1], emission.shape[1]))
-        alike: dict[int, FloatArray] = {}
-        with np.errstate(divide="ignore"):
-            for group in self.order.tolist():
-                logs = emission[self.shapes.cells.of_state[group]]
-                largest = logs.max(axis=0)
-                largest[~np.isfinite(largest)] = 0
-                alike[group] = np.exp(logs - largest)
-                heed = np.ones_like(logs)
-                if self.parents[group] != ROOT:
-                    heed = self.slip + (1 - self.slip) * alike[self.parents[group]]
-                weights = self.trees[group].weights
-                found = np.log(weights @ (heed * alike[group]) / (weights @ heed)) + largest
-                found = found[self.nodes[group]]
-                if mass:
-                    rate = self.new[group][:, None]
-                    found = np.logaddexp(found + np.log1p(-rate), new[group] + np.log(rate))
-                total += found
+        for group, (tree, parent) in enumerate(zip(self.trees, self.parents, strict=True)):
+            given = tree.weights @ alike[states[group]]
+            if parent != ROOT:
+                heed = self.slip + (1 - self.slip) * alike[states[parent]]
+                given = tree.weights @ (heed * alike[states[group]]) / (tree.weights @ heed)
+            with np.errstate(divide="ignore"):
+                logs = np.log(given) + largest[group]
+            if mass:
+                rates = np.maximum(np.where(tree.tests == LEAF, 0, UNSEEN), self.new[group])
+                novelty = new[group] + np.log(rates)
+                logs = np.logaddexp(logs + np.log1p(-rates)[:, None], novelty[:, None])
+            total += logs[self.nodes[group]]
         sizes = value_counts(self.model)
         axes = (*self.forms, *self.colours)
         table = total.reshape([sizes[axis] for axis in axes])

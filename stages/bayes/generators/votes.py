@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from stages.bayes.generators.contexts import Codes, answer, descend, grow, list_tests
 from stages.bayes.generators.groups import find_columns, number_states
-from stages.common.types import FloatArray, Indices
+from stages.common.types import Indices
 
 
 class Votes(NamedTuple):
@@ -27,7 +27,7 @@ class Votes(NamedTuple):
 
 def count_votes(
     columns: Indices, pixels: Indices, codes: Codes, sizes: Sequence[int], smoothing: float
-) -> tuple[NDArray[np.bool_], dict[int, Votes]]:
+) -> tuple[NDArray[np.bool_], list[Votes]]:
     """Return where attributes are idle, `[A, K, U]`, and the votes on each attribute.
 
     An attribute is idle where an avatar with another value shows the same in the same context.
@@ -44,7 +44,7 @@ def count_votes(
     ]
     changed_answers = [answer(some, tests) for some in changed]
     idle = np.empty((len(sizes), len(codes), groups.shape[1]), dtype=bool)
-    ballots: dict[int, list[tuple[Indices, ...]]] = {attribute: [] for attribute in attributes}
+    ballots: list[list[tuple[Indices, ...]]] = [[] for _ in attributes]
     for group, states in enumerate(groups.T):
         inside = group_of == group
         tree = grow(states, answers, smoothing)
@@ -61,28 +61,8 @@ def count_votes(
                 _poll(states, codes[:, attribute], pairs, columns[:, inside], pixels[inside])
             )
     number = int(columns.max()) + 1
-    votes = {one: _tally(found, number, sizes[one]) for one, found in ballots.items()}
+    votes = [_tally(found, number, size) for found, size in zip(ballots, sizes, strict=True)]
     return idle[:, :, group_of], votes
-
-
-def agreement(votes: Votes) -> float:
-    """Return the share of votes for the most usual replacements, among those with more than one.
-
-    Only for symbols that most votes replace; 0 where there is none.
-    """
-    size = int(votes.other.max(initial=0)) + 1
-    _, source = np.unique(
-        (votes.old * size + votes.value) * size + votes.other, return_inverse=True
-    )
-    total, targets = np.bincount(source, votes.number), np.bincount(source)
-    stayed = np.bincount(source, votes.number * (votes.old == votes.new), len(total))
-    most = np.zeros(len(total))
-    np.maximum.at(most, source, votes.number)
-    replaced = stayed < total / 2
-    open_to_doubt = replaced & (targets > 1)
-    if not open_to_doubt.any():
-        return float(replaced.any())
-    return float(most[open_to_doubt].sum() / total[open_to_doubt].sum())
 
 
 def _with(code: NDArray[np.int64], attribute: int, value: int) -> NDArray[np.int64]:
