@@ -13,10 +13,12 @@ from stages.bayes.generators.contexts import (
     Context,
     answer,
     descend,
+    find_nodes,
     grow,
+    how_told,
     list_tests,
 )
-from stages.bayes.generators.styled import find_nodes, predictive_gains
+from stages.bayes.generators.styled import predictive_gains
 from stages.common.types import Indices
 
 SMOOTHING = 0.5
@@ -190,7 +192,7 @@ def test_a_value_that_no_avatar_has_ends_where_it_is_asked_for() -> None:
     tests = list_tests(codes, (0, 2), pairs=True)
     trees = [grow(np.array([0, 1, 2, 2] * 2), answer(codes, tests), SMOOTHING)]
     # Values 2 of the first attribute and of the last are worn by nobody.
-    ((*nodes,),) = find_nodes(trees, tests, codes, (0, 2), [3, 1, 3])
+    ((*nodes,),) = find_nodes(trees, tests, codes, (0, 2), [3, 1, 3], np.ones(1))
     ends = dict(zip(product(range(3), repeat=2), map(int, nodes), strict=True))
     assert ends[1, 0] == ends[1, 1]
     assert len({ends[0, 0], ends[0, 1], ends[1, 0]}) == 3
@@ -199,7 +201,25 @@ def test_a_value_that_no_avatar_has_ends_where_it_is_asked_for() -> None:
     # A test of two values has no answer where nobody has one of them.
     both = [grow(np.array([0, 1, 1, 1] * 2), answer(codes, tests), SMOOTHING)]
     assert len(tests[both[0].tests[0]]) == 2
-    assert find_nodes(both, tests, codes, (0, 2), [3, 1, 2])[0, 4:].tolist() == [0, 0]
+    assert find_nodes(both, tests, codes, (0, 2), [3, 1, 2], np.ones(1))[0, 4:].tolist() == [0, 0]
+
+
+def test_where_styles_tell_little_a_value_that_no_avatar_has_fails_tests() -> None:
+    codes = np.array([[0], [0], [1], [1]] * 2)
+    tests = list_tests(codes, (0,))
+    trees = [grow(np.array([0, 0, 2, 2] * 2), answer(codes, tests), SMOOTHING)]
+    ((*well,),) = find_nodes(trees, tests, codes, (0,), [3], np.array([0.95]))
+    ((*badly,),) = find_nodes(trees, tests, codes, (0,), [3], np.array([0.5]))
+    assert trees[0].tests[well[2]] != LEAF
+    assert badly == [*well[:2], badly[2]]
+    assert badly[2] == well[1]
+
+
+def test_groups_are_told_by_how_the_others_predict_them() -> None:
+    # The last state is one avatar's alone, which nobody predicts.
+    states = np.array([[0, 0, 0, 0, 4], [0, 1, 0, 1, 4], [0, 1, 2, 3, 4]])
+    trees = [grow(row, np.zeros((5, 0), dtype=bool), SMOOTHING) for row in states]
+    assert how_told(states, trees) == pytest.approx([3 / 4, 1 / 4, 0])
 
 
 def test_a_group_gains_by_another_that_tells_of_it_beyond_the_tree() -> None:

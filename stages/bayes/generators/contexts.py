@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 
 from stages.common.types import FloatArray, Indices
 
+# How probable styles must make what a group shows, for a value that nobody wears to change it: else
+# that value, which may look like anything, would explain whatever styles leave open.
+TOLD = 0.9
 # In nats; what is less is rounding.
 LEAST_GAIN = 1e-6
 # The test of a node that has none.
@@ -151,3 +154,46 @@ def descend(tree: Context, answers: Answers, known: Answers | None = None) -> In
             here = nodes == node if known is None else (nodes == node) & known[:, test]
             nodes[here] = np.where(answers[here, test], tree.passed[node], tree.failed[node])
     return nodes
+
+
+def find_nodes(
+    trees: Sequence[Context],
+    tests: Sequence[Test],
+    codes: Codes,
+    forms: Sequence[int],
+    sizes: Sequence[int],
+    told: FloatArray,
+) -> Indices:
+    """Return where each combination of forms ends in each tree, `[G, F]`.
+
+    A value that no training avatar has answers no test: there it ends, in groups that styles tell
+    well. codes: of the avatars, `[K, A]`; told: how well each group is told, `[G]`.
+    """
+    combinations = list(np.ndindex(*(sizes[attribute] for attribute in forms)))
+    every = np.zeros((len(combinations), len(sizes)), dtype=np.int64)
+    every[:, list(forms)] = combinations
+    worn = np.stack([np.isin(every[:, one], codes[:, one]) for one in range(len(sizes))], axis=1)
+    known = [worn[:, [attribute for attribute, _ in test]].all(axis=1) for test in tests]
+    answered = np.array(known, dtype=bool).reshape(len(tests), len(every)).T
+    answers = answer(every, tests)
+    everything = np.ones_like(answered)
+    return np.stack(
+        [
+            descend(tree, answers, answered if certain else everything)
+            for tree, certain in zip(trees, told > TOLD, strict=True)
+        ]
+    )
+
+
+def how_told(states: Indices, trees: Sequence[Context]) -> FloatArray:
+    """Return how probable groups' states are given the style, `[G]`, the mean over avatars.
+
+    Each predicted from all others; states that only one avatar is in are left out.
+    """
+    found = []
+    for row, tree in zip(states, trees, strict=True):
+        alike = row[:, None] == row
+        right = (tree.from_others * alike).sum(axis=1)
+        shared = alike.sum(axis=1) > 1
+        found.append(right[shared].mean() if shared.any() else 0)
+    return np.array(found)

@@ -47,7 +47,9 @@ GENERATORS = {
         lambda training, model, smoothing: Tree.fit(training.avatars, smoothing),
     ),
     "style": Kind(
-        "shapes in the colours of a style, each given the style and another shape", np.uint32, Styled.fit
+        "shapes in the colours of a style, each given the style and another shape",
+        np.uint32,
+        Styled.fit,
     ),
 }
 # Draw every pixel by itself, so that their avatars are noise.

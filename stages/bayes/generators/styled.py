@@ -21,10 +21,10 @@ from stages.bayes.generators.contexts import (
     LEAF,
     Codes,
     Context,
-    Test,
     answer,
-    descend,
+    find_nodes,
     grow,
+    how_told,
     list_tests,
 )
 from stages.bayes.generators.shapes import Shapes, find_shapes, log_emission, paint
@@ -77,7 +77,7 @@ class Styled:
         tests = list_tests(codes, forms, pairs=True)
         answers = answer(codes, tests)
         trees = [grow(states, answers, BACK_OFF * smoothing) for states in shapes.states]
-        nodes = find_nodes(trees, tests, codes, forms, sizes)
+        nodes = find_nodes(trees, tests, codes, forms, sizes, how_told(shapes.states, trees))
         slip = smoothing_mass(smoothing, len(codes))
         order, parents = spanning_tree(predictive_gains(shapes.states, trees, slip))
         new = new_rates(shapes.states)
@@ -172,27 +172,6 @@ class Styled:
             weights[:, avatar] = 0
             trees.append(tree._replace(weights=weights / weights.sum(axis=1, keepdims=True)))
         return replace(self, trees=trees)
-
-
-def find_nodes(
-    trees: Sequence[Context],
-    tests: Sequence[Test],
-    codes: Codes,
-    forms: Sequence[int],
-    sizes: Sequence[int],
-) -> Indices:
-    """Return where each combination of forms ends in each tree, `[G, F]`.
-
-    A value that no training avatar has, `[K, A]`, answers no test: there it ends.
-    """
-    combinations = list(np.ndindex(*(sizes[attribute] for attribute in forms)))
-    every = np.zeros((len(combinations), len(sizes)), dtype=np.int64)
-    every[:, list(forms)] = combinations
-    worn = np.stack([np.isin(every[:, one], codes[:, one]) for one in range(len(sizes))], axis=1)
-    known = [worn[:, [attribute for attribute, _ in test]].all(axis=1) for test in tests]
-    answered = np.array(known, dtype=bool).reshape(len(tests), len(every)).T
-    answers = answer(every, tests)
-    return np.stack([descend(tree, answers, answered) for tree in trees])
 
 
 def new_rates(states: Indices) -> FloatArray:
