@@ -19,7 +19,7 @@ from stages.bayes.generators.votes import Votes, count_votes
 from stages.common.types import Indices
 
 # The share of votes for a change that a colour's links explain, at least: what they don't, is lost.
-# Those of drawn avatars' colours explain 0.98 and more, if faces vary too 0.3 and 0.5; others' 0.01.
+# Those of drawn avatars' colours explain 0.98 and more, if faces vary 0.3 and 0.5; others' 0.01.
 COLOUR = 0.5
 MAX_COMBINATIONS = 1024
 
