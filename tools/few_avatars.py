@@ -86,10 +86,15 @@ def read_table(folder: Path) -> pd.DataFrame:
     return pd.read_csv(folder / TABLE)
 
 
+def mean_over_seeds(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the means of what was measured, by the number of avatars to learn from."""
+    return table.drop(columns="seed").groupby("avatars").mean()
+
+
 def draw_few(path: Path, table: pd.DataFrame) -> None:
     """Draw what is measured by how many avatars there are to learn from, a dot a seed."""
     chart = new_chart(3)
-    means = table.groupby("avatars").mean()
+    means = mean_over_seeds(table)
     panels = chart.subplots(1, len(MEASURED))
     for axes, (name, label) in zip(panels, MEASURED.items(), strict=True):
         axes.plot(table["avatars"], table[name], "o", color=BLUE, alpha=0.4, markersize=5)

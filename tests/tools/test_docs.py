@@ -9,6 +9,8 @@ from PIL import Image
 from stages.common.errors import InputError
 from tests.clones import ROOT
 from tools.docs import TEMPLATE, filled_pages, interval, percent, read_metrics, spread
+from tools.few_avatars import PICTURE as FEW
+from tools.few_avatars import draw_few, read_table
 from tools.peers import PICTURE, draw_compared, read_peers
 
 
@@ -36,6 +38,12 @@ def test_the_picture_beside_others_shows_the_committed_metrics(tmp_path: Path) -
         np.testing.assert_array_equal(np.asarray(new), np.asarray(committed), "run `make docs`")
 
 
+def test_the_picture_of_few_avatars_shows_the_committed_table(tmp_path: Path) -> None:
+    draw_few(tmp_path / "new.png", read_table(ROOT))
+    with Image.open(tmp_path / "new.png") as new, Image.open(ROOT / FEW) as committed:
+        np.testing.assert_array_equal(np.asarray(new), np.asarray(committed), "run `make docs`")
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A project of one page, one block and one metric."""
@@ -43,6 +51,7 @@ def project(tmp_path: Path) -> Path:
         "README.md": "Before.\n<!-- metrics: rate -->\nold\n<!-- end -->\nAfter.\n",
         str(TEMPLATE): "{% block rate %}\nIt is {{ seeds.tpr | percent }}.\n{% endblock %}\n",
         "metrics/seeds.json": '{"tpr": 0.5}',
+        "docs/few_avatars.csv": "avatars,seed,held_out_bits,accuracy,fidelity\n",
         "docs/peers.csv": "who,method,tpr,tnr,threshold\n",
     }.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
