@@ -24,10 +24,11 @@ from stages.bayes.inference import indices_in_table
 from stages.bayes.params import FitParams
 from stages.bayes.samples import draw_samples
 from stages.bayes.styles import joint, load_styles
+from stages.common.charts import new_chart, render
 from stages.common.errors import run
 from stages.common.files import write_text
 from stages.common.params import load_params
-from stages.common.pictures import BLUE, new_chart, render, save_picture
+from stages.common.pictures import BLUE, save_picture
 
 TABLE, PICTURE = Path("docs/few_avatars.csv"), Path("docs/few_avatars.png")
 NUMBERS, SEEDS = (11, 20, 50, 100, 200, 500), (0, 1, 2)

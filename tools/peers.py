@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
-from stages.common.pictures import GREY, INK, SPILL, new_chart, render, save_picture
+from stages.common.charts import new_chart, render
+from stages.common.pictures import GREY, INK, SPILL, save_picture
 from stages.common.statistics import wilson_interval
 from stages.wells.evaluation.charts import PER_CENT
 

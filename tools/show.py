@@ -13,7 +13,7 @@ import pandas as pd
 
 from stages.common import paths
 from stages.common.errors import run
-from stages.common.files import read_yaml
+from stages.common.yaml_files import read_yaml
 from tools.dvc_state import stale_stages
 
 VALIDATION = ".validation"

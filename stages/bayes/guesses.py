@@ -14,17 +14,8 @@ from stages.bayes.generators.styled import style_codes
 from stages.bayes.inference import choose_examples, indices_in_table
 from stages.bayes.labels import LINE, Name, height_of, lay_out, write_names
 from stages.bayes.styles import Style, StyleModel, all_styles, joint, marginals
-from stages.common.pictures import (
-    BLUE,
-    PALE,
-    TEXT_SIZE,
-    VERMILION,
-    font,
-    new_chart,
-    render,
-    save_picture,
-    wrap,
-)
+from stages.common.charts import new_chart, render
+from stages.common.pictures import BLUE, PALE, TEXT_SIZE, VERMILION, font, save_picture, wrap
 from stages.common.types import FloatArray
 
 # What is less probable is left out, unless it was guessed or is true.

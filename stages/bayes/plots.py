@@ -12,15 +12,8 @@ from stages.bayes.calibration import Group
 from stages.bayes.inference import JOINED
 from stages.bayes.labels import LINE, height_of, lay_out, write_names
 from stages.bayes.styles import Counts, StyleModel, joint, marginals
-from stages.common.pictures import (
-    BLUE,
-    GREEN,
-    ORANGE,
-    PALE,
-    new_chart,
-    render,
-    save_picture,
-)
+from stages.common.charts import new_chart, render
+from stages.common.pictures import BLUE, GREEN, ORANGE, PALE, save_picture
 
 # By attribute and value.
 Shares = Mapping[str, Mapping[str, float]]

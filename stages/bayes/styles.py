@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from stages.common import paths
 from stages.common.errors import InputError
-from stages.common.files import read_yaml
+from stages.common.yaml_files import read_yaml
 
 Counts = dict[str, dict[str, int]]
 Style = tuple[str, ...]

@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from stages.common import paths
 from stages.common.errors import InputError
-from stages.common.files import read_yaml
+from stages.common.yaml_files import read_yaml
 
 SECTIONS = {
     "seed",

@@ -1,20 +1,18 @@
 """What all pictures share: one look, a head with the finding, and PNG files of the same bytes.
 
-A picture is a head over parts, all WIDTH pixels wide: charts, which matplotlib draws, and rows of
-tiles. Its title is the finding, as a sentence; its subtitle says what is drawn.
+A picture is a head over parts, all WIDTH pixels wide: charts (charts.py), and rows of tiles. Its
+title is the finding, as a sentence; its subtitle says what is drawn.
 """
 
-import io
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
+from importlib.util import find_spec
 from itertools import zip_longest
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
-import matplotlib as mpl
-import matplotlib.style
 import numpy as np
-from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from stages.common.files import replacing
@@ -33,22 +31,6 @@ TITLE_SIZE, TEXT_SIZE = 13, 9
 MARGIN, GAP, FRAME = 18, 9, 6
 PHOTOS_A_ROW = 8
 LINE_HEIGHT = 1.3
-LOOK = {
-    "axes.edgecolor": GREY,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.titlelocation": "left",
-    "axes.titlesize": TEXT_SIZE + 1,
-    "axes.titleweight": "bold",
-    "figure.constrained_layout.w_pad": MARGIN / DPI,
-    "font.size": TEXT_SIZE,
-    "grid.alpha": 0.3,
-    "legend.fontsize": TEXT_SIZE,
-    "legend.frameon": False,
-    "text.color": INK,
-}
-# Nobody's own settings may change a picture.
-matplotlib.style.use(["default", LOOK])
 
 
 class Row(NamedTuple):
@@ -98,19 +80,6 @@ def stack(*parts: Image.Image) -> Image.Image:
     return picture
 
 
-def new_chart(height: float) -> Figure:
-    """Return an empty figure of the whole width, `height` inches high."""
-    return Figure(figsize=(WIDTH / DPI, height), dpi=DPI, layout="constrained")
-
-
-def render(chart: Figure) -> Image.Image:
-    """Return a figure as a picture."""
-    pixels = io.BytesIO()
-    chart.savefig(pixels, format="rgba")
-    size = chart.canvas.get_width_height()
-    return Image.frombytes("RGBA", size, pixels.getvalue()).convert("RGB")
-
-
 def draw_rows(rows: Sequence[Row], columns: int) -> Image.Image:
     """Return rows of tiles, `columns` of which fill the width; longer rows go on below.
 
@@ -153,10 +122,18 @@ def as_tiles(images: Images) -> list[Image.Image]:
 
 @cache
 def font(size: float, bold: bool = False) -> ImageFont.FreeTypeFont:
-    """Return the font of the charts, for what is written beside them; size in points."""
-    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-    path = Path(mpl.get_data_path()) / "fonts/ttf" / name
-    return ImageFont.truetype(path, size * DPI / 72, layout_engine=ImageFont.Layout.BASIC)
+    """Return the font of the charts, for what is written beside them; size in points.
+
+    matplotlib brings it. Where that isn't installed, as beside an exported detector, the system's
+    copy is taken or, where it has none, Pillow's own font, which knows no Cyrillic.
+    """
+    name, pixels = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf", size * DPI / 72
+    matplotlib = find_spec("matplotlib")
+    folders = list(matplotlib.submodule_search_locations or ()) if matplotlib else []
+    for path in (*(Path(folder, "mpl-data/fonts/ttf", name) for folder in folders), Path(name)):
+        with suppress(OSError):
+            return ImageFont.truetype(path, pixels, layout_engine=ImageFont.Layout.BASIC)
+    return cast(ImageFont.FreeTypeFont, ImageFont.load_default(pixels))
 
 
 def wrap(

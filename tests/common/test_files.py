@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from stages.common.errors import InputError
 from stages.common.files import (
     read_arrays,
-    read_yaml,
     replacing,
     sha256_of,
     write_arrays,
     write_json,
     write_text,
 )
+from stages.common.yaml_files import read_yaml
 
 NUMBERS = np.arange(12, dtype=np.float32).reshape(3, 4)
 NAMES = np.array(["a.jpg", "б.jpg"])

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from stages.bayes.styles import load_counts
 from stages.common.errors import InputError
-from stages.common.files import MAX_YAML_BYTES
 from stages.common.params import load_params
+from stages.common.yaml_files import MAX_BYTES
 from tests.all_params import AllParams
 from tests.hostile import (
     anything,
@@ -39,10 +39,10 @@ WRONG = {
     "aliases of aliases": (LAUGHS, r"line 2: write the value in place of \*a0"),
     "merged aliases": (MERGED, r"line 2: write the value in place of \*a0"),
     "itself": ("&a {x: *a}", r"in place of \*a"),
-    "deep": ("[" * MAX_YAML_BYTES, "more than 20 levels"),
+    "deep": ("[" * MAX_BYTES, "more than 20 levels"),
     "deep blocks": ("- " * 20_000, "more than 20 levels"),
     "a level too deep": ("[" * 21 + "]" * 21, "more than 20 levels"),
-    "large": ("#" * MAX_YAML_BYTES + "\n", "more than 65,536 bytes"),
+    "large": ("#" * MAX_BYTES + "\n", "more than 65,536 bytes"),
     "empty number": ("a: {b: !!int ''}", "can't be read as YAML"),
     "no boolean": ("a: {b: !!bool x}", "can't be read as YAML"),
     "no time": ("a: {b: !!timestamp x}", "can't be read as YAML"),

@@ -1,16 +1,21 @@
 """Pictures show every image in its place, and the same inputs give the same bytes."""
 
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pytest
 from PIL import Image
 
+from stages.common.charts import new_chart, render
 from stages.common.pictures import (
+    DPI,
     FRAME,
     MARGIN,
     SPILL,
@@ -24,8 +29,6 @@ from stages.common.pictures import (
     fit_tile,
     font,
     head,
-    new_chart,
-    render,
     save_picture,
     stack,
     wrap,
@@ -141,6 +144,54 @@ def test_a_head_writes_its_title_larger_than_its_subtitle() -> None:
     title, subtitle = ink_rows(head("Spill", "")), ink_rows(head("", "Spill"))
     assert title > subtitle > 0
     assert ink_rows(head("Spill", "Spill")) == title + subtitle
+
+
+WEIGHTS = [(False, "Book"), (True, "Bold")]
+
+
+@pytest.mark.parametrize(("bold", "weight"), WEIGHTS)
+def test_texts_are_written_in_the_font_of_the_charts(bold: bool, weight: str) -> None:
+    written = font(TEXT_SIZE, bold)
+    assert written.getname() == ("DejaVu Sans", weight)
+    assert Path(str(written.path)).is_relative_to(matplotlib.get_data_path())
+    assert written.size == TEXT_SIZE * DPI / 72
+
+
+@pytest.fixture
+def system_fonts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """The folder where the system's fonts would lie, of which there are none, nor matplotlib."""
+    monkeypatch.setattr("stages.common.pictures.find_spec", lambda _: None)
+    for name in ("XDG_DATA_HOME", "XDG_DATA_DIRS"):
+        monkeypatch.setenv(name, str(tmp_path))
+    folder = tmp_path / "fonts"
+    folder.mkdir()
+    font.cache_clear()
+    yield folder
+    font.cache_clear()
+
+
+@pytest.mark.parametrize(("bold", "weight"), WEIGHTS)
+def test_without_matplotlib_the_systems_copy_of_its_font_is_taken(
+    bold: bool, weight: str, system_fonts: Path
+) -> None:
+    own = Path(matplotlib.get_data_path(), "fonts/ttf")
+    shutil.copytree(own, system_fonts / "below")
+    written = font(TEXT_SIZE, bold)
+    assert written.getname() == ("DejaVu Sans", weight)
+    assert Path(str(written.path)).is_relative_to(system_fonts)
+    assert written.size == TEXT_SIZE * DPI / 72
+
+
+@pytest.mark.usefixtures("system_fonts")
+@pytest.mark.parametrize("text", ["Spill", "пролив", "a\udcffb.jpg"])
+def test_where_no_such_font_is_any_text_is_written_in_pillows_own(text: str) -> None:
+    assert "DejaVu" not in str(font(TEXT_SIZE).getname())
+    title, subtitle = ink_rows(head(text, "")), ink_rows(head("", text))
+    assert title > subtitle > 0
+    labelled = draw_rows([Row(text, tiles(RED), [text])], 2)
+    _, top, _, bottom = box_of(labelled, RED)
+    assert ink_rows(labelled.crop((0, 0, WIDTH, top))) > 0
+    assert ink_rows(labelled.crop((0, bottom, WIDTH, labelled.height))) > 0
 
 
 @pytest.mark.parametrize("size", [TITLE_SIZE, TEXT_SIZE])

@@ -9,7 +9,8 @@ from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from PIL import Image
 
-from stages.common.pictures import WIDTH, render, save_picture
+from stages.common.charts import render
+from stages.common.pictures import WIDTH, save_picture
 from stages.common.types import FloatArray, Marks
 from stages.wells.latent import map_picture
 from stages.wells.latent.map_picture import (

@@ -9,17 +9,8 @@ from matplotlib.ticker import FuncFormatter
 from PIL import Image
 from sklearn.metrics import roc_curve
 
-from stages.common.pictures import (
-    INK,
-    NORMAL,
-    ORANGE,
-    PAPER,
-    SKY,
-    SPILL,
-    VERMILION,
-    new_chart,
-    render,
-)
+from stages.common.charts import new_chart, render
+from stages.common.pictures import INK, NORMAL, ORANGE, PAPER, SKY, SPILL, VERMILION
 from stages.common.types import FloatArray, Marks
 
 # By the first word of a group's name.

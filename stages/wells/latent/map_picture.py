@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from PIL import Image
 from scipy.optimize import linear_sum_assignment
 
+from stages.common.charts import new_chart, render
 from stages.common.pictures import (
     BLUE,
     DPI,
@@ -22,8 +23,6 @@ from stages.common.pictures import (
     as_tiles,
     fit_tile,
     height_at,
-    new_chart,
-    render,
 )
 from stages.common.types import FloatArray, Indices, Marks
 from stages.wells.latent import shown
