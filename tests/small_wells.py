@@ -5,6 +5,7 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
+import torch
 
 from stages.common.types import Images, Indices
 from stages.wells.detection import calibration
@@ -34,8 +35,8 @@ GRAIN = 10.0
 
 
 def small_network(name: str, seed: int = 0, **changes: int | float | bool) -> Network:
-    """Return an untrained network of that name, for images of 16 x 16 unless told otherwise."""
-    return registry.build(name, SETTINGS[name] | changes, seed)
+    """Return an untrained network to use, for images of 16 x 16 unless told otherwise."""
+    return registry.build(name, SETTINGS[name] | changes, seed).eval()
 
 
 def small_members(name: str, count: int = 2, **changes: int | float | bool) -> list[Network]:
@@ -87,7 +88,8 @@ def fit_to_scores(
 
     def pretend(score: Score, *rest: Any) -> Learnt:
         name = by_score[score]
-        return learn(score, *rest)._replace(normals=normals[name], spills=spills[name])
+        normal, spilled = (torch.from_numpy(part[name]) for part in (normals, spills))
+        return learn(score, *rest)._replace(normals=normal, spills=spilled)
 
     wanted = {"one": DetectorParams(scores=names, rule=rule)}
     with patch.object(calibration, "_learn", pretend):

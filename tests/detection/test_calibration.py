@@ -167,7 +167,7 @@ def test_a_score_that_two_detectors_share_is_fitted_and_computed_once(
     texture = SCORES["texture"]
     described = []
 
-    def describe(images: Images) -> Features:
+    def describe(images: torch.Tensor) -> Features:
         described.append(len(images))
         return texture.describe(images)
 
@@ -219,7 +219,7 @@ def test_only_the_networks_that_are_needed_must_be_there(autoencoder: dict[str, 
 
 
 def test_each_fold_is_compared_with_training_photos_of_the_others() -> None:
-    features = describe_texture(TRAIN)
+    features = describe_texture(torch.from_numpy(TRAIN))
     members = [fit_gaussians(features[fold != FOLDS]) for fold in (0, 1)]
     assert fit({"a": wanted("texture")})["a"].scores["texture"].normality.members == members
 
@@ -244,7 +244,10 @@ def test_thresholds_lie_between_held_out_normals_and_known_spills_as_new_photos(
     expected = place(rule, detector.combine(normals), detector.combine(spills))
     assert detector.threshold == pytest.approx(expected, rel=1e-5)
     for name, fitted in detector.scores.items():
-        standard = (standardise(part[name], fitted.mean, fitted.std) for part in (normals, spills))
+        standard = (
+            standardise(torch.from_numpy(part[name]), fitted.mean, fitted.std).numpy()
+            for part in (normals, spills)
+        )
         assert fitted.threshold == pytest.approx(place(rule, *standard), rel=1e-5)
 
 

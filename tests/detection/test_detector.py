@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 import numpy as np
 import pytest
+import torch
 
 from stages.common.errors import InputError
 from stages.wells.detection.calibration import fit_detectors
@@ -119,7 +120,7 @@ def test_a_score_of_zero_is_finite_and_the_least_strange() -> None:
     for name, scores in detector.standardise(zeros).items():
         assert np.isfinite(scores).all()
         assert scores[0] < detector.standardise(NORMALS)[name].min()
-    assert np.isfinite(standardise(np.zeros((2, 3, 4)), 0, 1)).all()
+    assert standardise(torch.zeros(2, 3, 4, dtype=torch.float64), 0, 1).isfinite().all()
     assert detector.combine(zeros) < detector.combine(NORMALS).min()
 
 

@@ -8,19 +8,19 @@ import pytest
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from stages.wells.detection.features import Features
-from stages.wells.detection.gaussians import (
-    LEAST_EXCESS,
-    Gaussians,
-    fit_gaussians,
-    squared_distances,
-    squared_excess,
-)
+from stages.common.types import FloatArray
+from stages.wells.detection import gaussians as of_tensors
+from stages.wells.detection.gaussians import LEAST_EXCESS, Gaussians
+from tests.arrays import from_arrays, on_arrays
+
+fit_gaussians = from_arrays(of_tensors.fit_gaussians)
+squared_distances = on_arrays(of_tensors.squared_distances)
+squared_excess = on_arrays(of_tensors.squared_excess)
 
 COVARIANCE = np.array([[4, 1.5], [1.5, 1]])
 
 
-def draw(count: int, positions: int, features: int, seed: int = 0) -> Features:
+def draw(count: int, positions: int, features: int, seed: int = 0) -> FloatArray:
     return np.random.default_rng(seed).normal(3, 0.1, (count, positions, features))
 
 

@@ -9,9 +9,9 @@ import torch
 from pydantic import ValidationError
 
 from stages.common.types import FloatArray, Images, Indices
-from stages.wells.detection import normality
+from stages.wells.detection import batches, gaussians, regions
 from stages.wells.detection.features import Features, describe_texture
-from stages.wells.detection.gaussians import Gaussians, fit_gaussians, squared_distances
+from stages.wells.detection.gaussians import Gaussians, fit_gaussians
 from stages.wells.detection.normality import (
     Learnt,
     Normality,
@@ -19,11 +19,14 @@ from stages.wells.detection.normality import (
     measure_distances,
     score_images,
 )
-from stages.wells.detection.regions import Share, learn_share, learn_where, pool
+from stages.wells.detection.regions import Share, learn_share, learn_where
 from stages.wells.detection.scores import SCORES, block_errors, networks_of
 from stages.wells.networks.base import Network
 from stages.wells.networks.registry import NETWORKS
+from tests.arrays import on_arrays
 from tests.small_wells import in_turn, noise, small_members
+
+pool, squared_distances = on_arrays(regions.pool), on_arrays(gaussians.squared_distances)
 
 TRAIN, SPILLS, IMAGES = noise(40, seed=1, width=24), noise(6, seed=2, width=24), noise(11, width=24)
 FOLDS = in_turn(40)
@@ -41,10 +44,11 @@ def networks() -> Networks:
 
 def described(name: str, networks: Networks, images: Images) -> list[Features]:
     """Return the features that a score sees of images, by fold."""
-    score = SCORES[name]
+    score, photos = SCORES[name], torch.from_numpy(images)
     if score.network is None:
-        return [score.describe(images)] * 2
-    return [score.describe(block_errors(one, images)) for one in networks[score.network]]
+        return [score.describe(photos)] * 2
+    with torch.no_grad():
+        return [score.describe(block_errors(one, photos)) for one in networks[score.network]]
 
 
 def learn(name: str, networks: Networks, spills: Images = SPILLS) -> Learnt:
@@ -77,12 +81,12 @@ def pretend(
 
 
 def draw(count: int, seed: int, level: float = 0) -> Features:
-    return np.random.default_rng(seed).normal(level, 1, (count, 4 * 6, 3))
+    return torch.from_numpy(np.random.default_rng(seed).normal(level, 1, (count, 4 * 6, 3)))
 
 
 def test_each_member_is_fitted_to_training_photos_of_the_other_folds(networks: Networks) -> None:
     found = learn("texture", networks).normality
-    features = describe_texture(TRAIN)
+    features = describe_texture(torch.from_numpy(TRAIN))
     assert found.members == [fit_gaussians(features[fold != FOLDS]) for fold in (0, 1)]
     assert (found.where, found.share) == (None, "half")
 
@@ -155,7 +159,7 @@ def test_scores_do_not_depend_on_how_photos_are_batched(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     expected = score_images(IMAGES, fitted, networks, folds)
-    monkeypatch.setattr(normality, "TOGETHER", together)
+    monkeypatch.setattr(batches, "TOGETHER", together)
     for name, values in score_images(IMAGES, fitted, networks, folds).items():
         np.testing.assert_allclose(values, expected[name], rtol=1e-5, atol=1e-6, err_msg=name)
 
@@ -296,13 +300,15 @@ def test_distances_are_told_by_score_and_member_at_the_positions_looked_at(
     whole = learn("mnad.blocks", networks, spills=SPILLS[:0]).normality.members
     members = [Gaussians(means=m.means[where], precisions=m.precisions[where]) for m in whole]
     one = {"mnad.blocks": Normality(members=members, where=where, share=share)}
-    (found,) = measure_distances(IMAGES, one, networks).values()
+    photos = torch.from_numpy(IMAGES)
+    with torch.no_grad():
+        (found,) = measure_distances(photos, one, networks).values()
+        (last,) = measure_distances(photos, one, networks, [1]).values()
     assert [distances.shape for distances in found] == [(11, 4)] * 2
     for fold, distances in enumerate(found):
         features = described("mnad.blocks", networks, IMAGES)[fold]
         everywhere = squared_distances(whole[fold], features)
         np.testing.assert_allclose(distances, everywhere[:, where], rtol=1e-6, atol=1e-6)
-    (last,) = measure_distances(IMAGES, one, networks, [1]).values()
     np.testing.assert_array_equal(last, found[1:])
 
 

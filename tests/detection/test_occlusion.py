@@ -2,27 +2,28 @@
 
 import numpy as np
 import pytest
+import torch
 from pydantic import ValidationError
 
 from stages.common.types import FloatArray, Images
 from stages.wells.detection import occlusion
 from stages.wells.detection.features import describe_sides
-from stages.wells.detection.gaussians import fit_gaussians
-from stages.wells.detection.occlusion import Occlusion, score_sides
+from stages.wells.detection.gaussians import Gaussians, fit_gaussians
+from stages.wells.detection.occlusion import Occlusion, strangest
 from tests.small_wells import grainy_wells, with_thing
 
 # The sides of these frames are 8 x 4 blocks: columns 0 to 7 and 40 to 47.
 TRAINING, WELLS = grainy_wells(200, seed=0), grainy_wells(50, seed=1)
-NORMALITY = fit_gaussians(describe_sides(TRAINING))
+NORMALITY = fit_gaussians(describe_sides(torch.from_numpy(TRAINING)))
 
 
-def score(images: Images) -> FloatArray:
-    return score_sides(images, NORMALITY)
+def score(images: Images, normality: Gaussians = NORMALITY) -> FloatArray:
+    return strangest(describe_sides(torch.from_numpy(images)), normality).numpy()
 
 
 def fit_to(values: FloatArray, monkeypatch: pytest.MonkeyPatch) -> Occlusion:
     """Return what is fitted where training wells' sides are as strange as told."""
-    monkeypatch.setattr(occlusion, "score_sides", lambda images, normality: values)
+    monkeypatch.setattr(occlusion, "strangest", lambda sides, normality: torch.from_numpy(values))
     fitted = Occlusion.fit(TRAINING)
     monkeypatch.undo()
     return fitted
@@ -84,7 +85,7 @@ def test_one_in_a_hundred_training_wells_is_called_occluded() -> None:
 def test_a_view_at_the_threshold_is_clear(monkeypatch: pytest.MonkeyPatch) -> None:
     fitted = fit_to(np.full(5, 2.0), monkeypatch)
     values = np.array([1.0, fitted.threshold, np.nextafter(fitted.threshold, np.inf)])
-    monkeypatch.setattr(occlusion, "score_sides", lambda images, normality: values)
+    monkeypatch.setattr(occlusion, "strangest", lambda sides, normality: torch.from_numpy(values))
     assert fitted.find(WELLS[:3]).tolist() == [False, False, True]
 
 
@@ -99,7 +100,7 @@ def test_json_gives_it_back_bit_by_bit() -> None:
     fitted = Occlusion.fit(TRAINING)
     again = Occlusion.model_validate_json(fitted.model_dump_json())
     assert again == fitted
-    np.testing.assert_array_equal(score_sides(WELLS, again.normality), score(WELLS))
+    np.testing.assert_array_equal(score(WELLS, again.normality), score(WELLS))
 
 
 @pytest.mark.parametrize(

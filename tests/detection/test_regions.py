@@ -5,7 +5,11 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from stages.common.types import FloatArray
-from stages.wells.detection.regions import SHARES, area_under_roc, learn_share, learn_where, pool
+from stages.wells.detection import regions
+from stages.wells.detection.regions import SHARES, area_under_roc, learn_share, learn_where
+from tests.arrays import on_arrays
+
+pool = on_arrays(regions.pool)
 
 ROWS, COLUMNS = 6, 9
 GRID = np.arange(ROWS * COLUMNS).reshape(ROWS, COLUMNS)
@@ -140,7 +144,7 @@ def test_looking_at_less_must_gain_more_than_a_thousandth(covered: int) -> None:
 def test_pools_are_means_of_all_of_the_less_strange_half_and_of_the_strangest_tenth() -> None:
     distances = np.random.default_rng(0).permuted(np.tile(np.arange(20.0), (3, 1)), axis=1)
     for share, expected in (("all", 9.5), ("half", 4.5), ("tenth", 18.5)):
-        assert pool(distances, share).tolist() == [expected] * 3  # type: ignore[arg-type]
+        assert pool(distances, share).tolist() == [expected] * 3
 
 
 def test_a_pool_of_few_positions_has_at_least_one() -> None:

@@ -1,24 +1,24 @@
 """Scores measure the reconstruction's error, or how strange wells look, where they should look."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 
 from stages.common.types import FloatArray, Images
-from stages.wells.detection.gaussians import fit_gaussians
+from stages.wells.detection import batches, gaussians, scores
+from stages.wells.detection.batches import in_batches
 from stages.wells.detection.normality import Normality, learn_normality, score_images
-from stages.wells.detection.scores import (
-    PERFECT,
-    SCORES,
-    block_errors,
-    log_errors,
-    mean_error,
-    networks_of,
-)
-from stages.wells.networks import base
+from stages.wells.detection.scores import PERFECT, SCORES, networks_of
 from stages.wells.networks.base import Network
 from stages.wells.networks.registry import NETWORKS
+from tests.arrays import from_arrays, on_arrays
 from tests.small_wells import GRAIN, grainy_wells, in_turn, noise, small_network, with_thing
+
+fit_gaussians = from_arrays(gaussians.fit_gaussians)
+block_errors = on_arrays(scores.block_errors)
+mean_error, log_errors = on_arrays(scores.mean_error), on_arrays(scores.log_errors)
 
 APPEARANCE, TEXTURE = "appearance", "texture"
 BY_FEATURE = [APPEARANCE, TEXTURE]
@@ -29,7 +29,7 @@ TRAINING, WELLS = grainy_wells(200, seed=0), grainy_wells(50, seed=1)
 
 def learn(name: str) -> Normality:
     """Return what is normal for a score that needs no network."""
-    train = SCORES[name].describe(TRAINING)
+    train = SCORES[name].describe(torch.from_numpy(TRAINING))
     folds = in_turn(len(TRAINING))
     return learn_normality(SCORES[name], [train] * 2, [train[:0]] * 2, folds, rows=8).normality
 
@@ -39,7 +39,7 @@ NORMALITY = {name: learn(name) for name in BY_FEATURE}
 
 @pytest.fixture(scope="module", params=NETWORKS)
 def network(request: pytest.FixtureRequest) -> Network:
-    return small_network(request.param, width=24).eval()
+    return small_network(request.param, width=24)
 
 
 def score(name: str, images: Images) -> FloatArray:
@@ -95,8 +95,9 @@ def test_block_errors_do_not_depend_on_how_many_images_a_network_sees_at_once(
     network: Network, batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = block_errors(network, IMAGES)
-    monkeypatch.setattr(base, "BATCH", batch)
-    np.testing.assert_allclose(block_errors(network, IMAGES), expected, rtol=1e-5)
+    monkeypatch.setattr(batches, "TOGETHER", batch)
+    found = in_batches(partial(scores.block_errors, network), IMAGES)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 def test_no_images_have_no_block_errors(network: Network) -> None:
@@ -105,7 +106,7 @@ def test_no_images_have_no_block_errors(network: Network) -> None:
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_mse_is_the_mean_squared_error_over_the_frame(name: str) -> None:
-    network = small_network(name, width=24).eval()
+    network = small_network(name, width=24)
     plain = Normality(members=[], where=None, share="all")
     found = score_images(IMAGES, {f"{name}.mse": plain}, {name: [network]})[f"{name}.mse"]
     expected = squared_errors(network, IMAGES).mean(axis=(1, 2, 3))
@@ -132,8 +133,8 @@ def test_blocks_sees_what_is_redrawn_better_than_usual_and_excess_does_not() -> 
     for kind in ("blocks", "excess"):
         one = SCORES[f"autoencoder.{kind}"]
         assert one.distance is not None
-        gaussians = fit_gaussians(one.describe(train))
-        found[kind] = one.distance(gaussians, one.describe(seen)).mean(axis=1)
+        describe, distance = on_arrays(one.describe), on_arrays(one.distance)
+        found[kind] = distance(fit_gaussians(describe(train)), describe(seen)).mean(axis=1)
     assert found["blocks"][1] > 20 * found["blocks"][0]
     assert found["blocks"][2] == pytest.approx(found["blocks"][1], rel=0.5)
     assert found["excess"][1] < found["excess"][0]

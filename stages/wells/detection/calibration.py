@@ -1,16 +1,20 @@
 """Detectors fitted to normal wells, with thresholds by known spills."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import partial
+
+import torch
+from torch import Tensor
 
 from stages.common.errors import InputError
-from stages.common.types import FloatArray, Images, Indices
+from stages.common.types import Images, Indices
 from stages.wells.detection import thresholds
+from stages.wells.detection.batches import in_batches
 from stages.wells.detection.detector import (
     Detector,
     FittedScore,
     combine,
-    log,
+    safe_log,
     standardise,
 )
 from stages.wells.detection.features import BLOCK
@@ -44,10 +48,10 @@ def fit_detectors(
     names = dict.fromkeys(name for one in wanted.values() for name in one.scores)
     learnt = {}
     for network in dict.fromkeys(SCORES[name].network for name in names):
-        seen: list[tuple[Any, Any]] = [(train, spills)]
+        seen = [(torch.as_tensor(train), torch.as_tensor(spills))]
         if network is not None:
-            members = networks[network]
-            seen = [(block_errors(one, train), block_errors(one, spills)) for one in members]
+            errors = [partial(block_errors, one) for one in networks[network]]
+            seen = [(in_batches(of, train), in_batches(of, spills)) for of in errors]
         for name in names:
             if SCORES[name].network == network:
                 learnt[name] = _learn(SCORES[name], seen, folds, height // BLOCK)
@@ -59,7 +63,7 @@ def fit_detectors(
 
 def _learn(
     score: Score,
-    seen: Sequence[tuple[Any, Any]],
+    seen: Sequence[tuple[Tensor, Tensor]],
     folds: Indices,
     rows: int,
 ) -> Learnt:
@@ -68,8 +72,8 @@ def _learn(
     seen: both of them, by member of its network; one pair where it needs none, for all folds see
     the same photos.
     """
-    train = [score.describe(normals) for normals, _ in seen]
-    spills = [score.describe(known) for _, known in seen]
+    train = [in_batches(score.describe, normals) for normals, _ in seen]
+    spills = [in_batches(score.describe, known) for _, known in seen]
     if score.network is None:
         count = int(folds.max()) + 1
         train, spills = train * count, spills * count
@@ -85,10 +89,12 @@ def _fit(
 ) -> Detector:
     statistics = {score: _statistics(score, learnt[score].normals) for score in wanted.scores}
     normals = {
-        score: standardise(learnt[score].normals, *known) for score, known in statistics.items()
+        score: standardise(learnt[score].normals, *known).numpy()
+        for score, known in statistics.items()
     }
     spills = {
-        score: standardise(learnt[score].spills, *known) for score, known in statistics.items()
+        score: standardise(learnt[score].spills, *known).numpy()
+        for score, known in statistics.items()
     }
     fitted = {
         score: FittedScore(
@@ -110,10 +116,10 @@ def _fit(
     )
 
 
-def _statistics(name: str, scores: FloatArray) -> tuple[float, float]:
+def _statistics(name: str, scores: Tensor) -> tuple[float, float]:
     """Return mean and deviation of the log of held-out normals' scores, `[N]`."""
-    logs = log(scores)
-    mean, std = float(logs.mean()), float(logs.std())
+    logs = safe_log(scores)
+    mean, std = float(logs.mean()), float(logs.std(correction=0))
     # Rounding may give equal scores a deviation above 0.
     if logs.min() == logs.max() or not std > 0:
         raise InputError(

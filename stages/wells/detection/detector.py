@@ -5,13 +5,15 @@ from pathlib import Path
 from typing import Annotated, Self
 
 import numpy as np
+import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from torch import Tensor
 
 from stages.common import paths
 from stages.common.errors import InputError
 from stages.common.files import keep_only, replacing, write_text
 from stages.common.types import FloatArray, Images, Indices
-from stages.wells.detection.features import BLOCK
+from stages.wells.detection.features import BLOCK, exact, log
 from stages.wells.detection.normality import Normality, Scores, score_images
 from stages.wells.detection.occlusion import Occlusion
 from stages.wells.detection.scores import SCORES, networks_of
@@ -21,8 +23,8 @@ from stages.wells.networks.registry import Members
 
 # All detectors, each in a file of its name; the one in use, with the weights that it needs.
 FILE = "detector.json"
-# The key of the one in use, whichever it is, in metrics and plots.
-IN_USE = "detector"
+# Keys in metrics and plots: of the one in use, whichever it is, and of its exported file.
+IN_USE, EXPORTED = "detector", "exported"
 LEAST_SCORE = 1e-12
 
 
@@ -81,7 +83,7 @@ class Detector(BaseModel):
     def standardise(self, scores: Mapping[str, FloatArray]) -> Scores:
         """Return its scores `[N]` standardised, out of scores that may be more."""
         return {
-            name: standardise(scores[name], fitted.mean, fitted.std)
+            name: standardise(torch.from_numpy(scores[name]), fitted.mean, fitted.std).numpy()
             for name, fitted in self.scores.items()
         }
 
@@ -105,10 +107,9 @@ def score_for(
     return score_images(images, normality, networks, folds)
 
 
-def standardise(scores: FloatArray, mean: float, std: float) -> FloatArray:
+def standardise(scores: Tensor, mean: float, std: float) -> Tensor:
     """Return the log of scores less `mean`, in units of `std`: both of held-out normals' logs."""
-    standard: FloatArray = (log(scores) - mean) / std
-    return standard
+    return (safe_log(scores) - exact(mean)) / exact(std)
 
 
 def combine(standard: Scores) -> FloatArray:
@@ -117,9 +118,9 @@ def combine(standard: Scores) -> FloatArray:
     return combined
 
 
-def log(scores: FloatArray) -> FloatArray:
+def safe_log(scores: Tensor) -> Tensor:
     """Return the log of scores, finite where one is 0."""
-    return np.log(np.maximum(scores, LEAST_SCORE))
+    return log(scores.clamp_min(LEAST_SCORE))
 
 
 def save_detectors(detectors: Mapping[str, Detector], folder: Path) -> None:

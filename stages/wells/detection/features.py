@@ -1,15 +1,11 @@
 """What a photo looks like in a few numbers: in the well's middle, block by block, at the sides.
 
 A block is BLOCK x BLOCK pixels. Images are `[N, 3, H, W]` uint8, H and W multiples of BLOCK;
-colours are in [0, 1].
+colours are in [0, 1]. All is PyTorch's, so that the very same can be exported.
 """
 
-from typing import TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
-
-from stages.common.types import FloatArray, Images, Marks
+import torch
+from torch import Tensor
 
 BLOCK = 4
 # The middle of the well, in shares of the frame's sides: rows from the top, columns from the left.
@@ -19,13 +15,11 @@ SIDE = 1 / 6
 # Keeps logarithms finite where an image is flat; half a grey level.
 FLAT = 2e-3
 
-# Features `[N, P, F]`: F numbers at each of P positions.
-Features = FloatArray
-Colours = NDArray[np.float32]
-Pixels = TypeVar("Pixels", Colours, FloatArray, Marks)
+# Features `[N, P, F]` float64: F numbers at each of P positions.
+Features = Tensor
 
 
-def describe_appearance(images: Images) -> Features:
+def describe_appearance(images: Tensor) -> Features:
     """Describe the middle as a whole, `[N, 1, 6]`.
 
     Its mean colour relative to the frame's (3), its mean red minus blue, the log of its mean
@@ -38,14 +32,17 @@ def describe_appearance(images: Images) -> Features:
     inside = colours[:, :, rows, columns]
     colour, frame = inside.mean((2, 3)), colours.mean((2, 3))
     gradient = _gradients(images, rows, columns)[1].mean((1, 2))
-    deviation = np.abs(inside - colour[:, :, None, None]).mean((1, 2, 3))
-    features = np.column_stack(
-        [colour - frame, colour[:, 0] - colour[:, 2], np.log(gradient + FLAT), deviation]
-    )
-    return features[:, None].astype(np.float64)
+    deviation = (inside - colour[:, :, None, None]).abs().mean((1, 2, 3))
+    features = [
+        *(colour - frame).unbind(1),
+        colour[:, 0] - colour[:, 2],
+        log(gradient + FLAT),
+        deviation,
+    ]
+    return torch.stack(features, dim=1)[:, None]
 
 
-def describe_texture(images: Images) -> Features:
+def describe_texture(images: Tensor) -> Features:
     """Describe the roughness of each block of the middle, `[N, blocks, 3]`.
 
     Logs of the deviation of its colours, of its mean horizontal and mean vertical gradient.
@@ -57,19 +54,33 @@ def describe_texture(images: Images) -> Features:
         in_blocks(horizontal).mean((2, 4)),
         in_blocks(vertical).mean((2, 4)),
     ]
-    return _by_block(np.stack([np.log(feature + FLAT) for feature in features], axis=-1))
+    return _by_block(torch.stack([log(feature + FLAT) for feature in features], dim=-1))
 
 
-def describe_sides(images: Images) -> Features:
+def describe_sides(images: Tensor) -> Features:
     """Describe each block of the frame's left and right side, `[N, blocks, 4]`.
 
     Its mean colour (3) and the log of its deviation.
     """
     width = BLOCK * max(1, round(SIDE * images.shape[-1] / BLOCK))
-    edges = _colours(np.concatenate([images[..., :width], images[..., -width:]], axis=-1))
-    means = in_blocks(edges).mean((3, 5)).transpose(0, 2, 3, 1)
-    deviation = np.log(_deviation(edges) + FLAT)
-    return _by_block(np.concatenate([means, deviation[..., None]], axis=-1))
+    edges = _colours(torch.cat([images[..., :width], images[..., -width:]], dim=-1))
+    means = in_blocks(edges).mean((3, 5)).permute(0, 2, 3, 1)
+    deviation = log(_deviation(edges) + FLAT)
+    return _by_block(torch.cat([means, deviation[..., None]], dim=-1))
+
+
+def log(values: Tensor) -> Tensor:
+    """Return natural logarithms, the same on every processor.
+
+    `Tensor.log` and `Tensor.sqrt` take MKL's, whose last digits are each maker's own.
+    """
+    logs: Tensor = torch.xlogy(1, values)
+    return logs
+
+
+def exact(number: float) -> Tensor:
+    """Return a number as float64, for what is exported would round Python's own to float32."""
+    return torch.tensor(number, dtype=torch.float64)
 
 
 def middle(height: int, width: int) -> tuple[slice, slice]:
@@ -77,7 +88,7 @@ def middle(height: int, width: int) -> tuple[slice, slice]:
     return _whole_blocks(*BOX_ROWS, height), _whole_blocks(*BOX_COLUMNS, width)
 
 
-def in_blocks(pixels: Pixels) -> Pixels:
+def in_blocks(pixels: Tensor) -> Tensor:
     """Return pixels `[…, H, W]` as `[…, H / BLOCK, BLOCK, W / BLOCK, BLOCK]`."""
     *others, height, width = pixels.shape
     return pixels.reshape(*others, height // BLOCK, BLOCK, width // BLOCK, BLOCK)
@@ -89,30 +100,32 @@ def _whole_blocks(start: float, stop: float, pixels: int) -> slice:
     return slice(BLOCK * first, BLOCK * max(first + 1, round(stop * blocks)))
 
 
-def _colours(images: Images) -> Colours:
-    return images.astype(np.float32) / np.float32(255)
+def _colours(images: Tensor) -> Tensor:
+    """Return colours in [0, 1], float64: so much hangs on a mean's last digits."""
+    return images.double() / 255
 
 
-def _gradients(images: Images, rows: slice, columns: slice) -> tuple[Colours, Colours]:
+def _gradients(images: Tensor, rows: slice, columns: slice) -> tuple[Tensor, Tensor]:
     """Return absolute vertical and horizontal differences of the grey images there.
 
     `[N, h, w]` each; from the pixel before, or 0 at the frame's edge.
     """
     top, left = max(0, rows.start - 1), max(0, columns.start - 1)
-    grey: Colours = _colours(images[:, :, top : rows.stop, left : columns.stop]).mean(axis=1)
-    vertical = np.abs(np.diff(grey, axis=1, prepend=grey[:, :1]))
-    horizontal = np.abs(np.diff(grey, axis=2, prepend=grey[:, :, :1]))
+    grey = _colours(images[:, :, top : rows.stop, left : columns.stop]).mean(1)
+    vertical = grey.diff(dim=1, prepend=grey[:, :1]).abs()
+    horizontal = grey.diff(dim=2, prepend=grey[:, :, :1]).abs()
     here = (slice(None), slice(rows.start - top, None), slice(columns.start - left, None))
     return vertical[here], horizontal[here]
 
 
-def _deviation(colours: Colours) -> Colours:
+def _deviation(colours: Tensor) -> Tensor:
     """Return each block's deviation, mean of the channels: `[N, h, w]`."""
-    deviation: Colours = in_blocks(colours).std((3, 5)).mean(1)
-    return deviation
+    blocks = in_blocks(colours)
+    offsets = blocks - blocks.mean((3, 5), keepdim=True)
+    norms: Tensor = torch.linalg.vector_norm(offsets, dim=(3, 5))
+    return norms.mean(1) / BLOCK
 
 
-def _by_block(features: Colours) -> Features:
+def _by_block(features: Tensor) -> Features:
     """Turn `[N, h, w, F]` into `[N, h * w, F]`."""
-    count, height, width, kinds = features.shape
-    return features.reshape(count, height * width, kinds).astype(np.float64)
+    return features.flatten(1, 2)

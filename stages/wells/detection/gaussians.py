@@ -7,7 +7,9 @@ of a pretrained network.
 from typing import Annotated, Self
 
 import numpy as np
+import torch
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, model_validator
+from torch import Tensor
 
 from stages.common.types import FloatArray
 from stages.wells.detection.features import Features
@@ -65,26 +67,28 @@ def fit_gaussians(features: Features) -> Gaussians:
     # Imported here, for using what is fitted should not wait a second for scikit-learn.
     from sklearn.covariance import LedoitWolf
 
-    fitted = [LedoitWolf().fit(features[:, position]) for position in range(features.shape[1])]
+    fitted = [LedoitWolf().fit(one.numpy()) for one in features.unbind(1)]
     return Gaussians(
         means=np.stack([one.location_ for one in fitted]),
         precisions=np.stack([one.precision_ for one in fitted]),
     )
 
 
-def squared_distances(gaussians: Gaussians, features: Features) -> FloatArray:
+def squared_distances(gaussians: Gaussians, features: Features) -> Tensor:
     """Return the squared Mahalanobis distance of each position of `[N, P, F]`: `[N, P]`."""
-    return _squared_lengths(features - gaussians.means, gaussians)
+    return _squared_lengths(_offsets(gaussians, features), gaussians)
 
 
-def squared_excess(gaussians: Gaussians, features: Features) -> FloatArray:
+def squared_excess(gaussians: Gaussians, features: Features) -> Tensor:
     """Return `squared_distances`, plus LEAST_EXCESS, where below the mean counts as the mean."""
-    return _squared_lengths(np.maximum(features - gaussians.means, 0), gaussians) + LEAST_EXCESS
+    return _squared_lengths(_offsets(gaussians, features).clamp_min(0), gaussians) + LEAST_EXCESS
 
 
-def _squared_lengths(offsets: Features, gaussians: Gaussians) -> FloatArray:
+def _offsets(gaussians: Gaussians, features: Features) -> Features:
+    return features - torch.from_numpy(gaussians.means)
+
+
+def _squared_lengths(offsets: Features, gaussians: Gaussians) -> Tensor:
     """Return the squared Mahalanobis length of offsets `[N, P, F]`: `[N, P]`."""
-    lengths: FloatArray = np.einsum(
-        "npf,pfg,npg->np", offsets, gaussians.precisions, offsets, optimize=True
-    )
-    return lengths
+    precisions = torch.from_numpy(gaussians.precisions)
+    return torch.einsum("npf,pfg,npg->np", offsets, precisions, offsets)

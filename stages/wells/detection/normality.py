@@ -6,17 +6,17 @@ from functools import cache
 from typing import NamedTuple, Self
 
 import numpy as np
+import torch
 from pydantic import BaseModel, ConfigDict, model_validator
+from torch import Tensor
 
 from stages.common.types import FloatArray, Images, Indices
+from stages.wells.detection.batches import as_batches
 from stages.wells.detection.features import Features
 from stages.wells.detection.gaussians import Gaussians, fit_gaussians
 from stages.wells.detection.regions import Share, learn_share, learn_where, pool
 from stages.wells.detection.scores import SCORES, Score, block_errors
 from stages.wells.networks.registry import Members
-
-# Photos scored at once, what a processor keeps at hand: larger batches take a quarter longer.
-TOGETHER = 128
 
 # Scores by name, `[N]` each.
 Scores = dict[str, FloatArray]
@@ -51,8 +51,8 @@ class Learnt(NamedTuple):
     """
 
     normality: Normality
-    normals: FloatArray
-    spills: FloatArray
+    normals: Tensor
+    spills: Tensor
 
 
 def learn_normality(
@@ -74,7 +74,7 @@ def learn_normality(
     for fold, one in enumerate(train):
         held_out = folds == fold
         normals[held_out] = _distances(score, members, fold, one[held_out])
-    spilled = [_distances(score, members, fold, one) for fold, one in enumerate(spills)]
+    spilled = [_distances(score, members, fold, one).numpy() for fold, one in enumerate(spills)]
 
     where, share = None, score.share
     if score.learns_where and len(spilled[0]):
@@ -88,8 +88,8 @@ def learn_normality(
         where = places.tolist()
     return Learnt(
         Normality(members=members, where=where, share=share),
-        pool(normals, share),
-        np.mean([pool(one, share) for one in spilled], axis=0),
+        pool(torch.from_numpy(normals), share),
+        torch.stack([pool(torch.from_numpy(one), share) for one in spilled]).mean(0),
     )
 
 
@@ -112,29 +112,39 @@ def score_images(
         part = folds == fold
         some, members = images[part], None if fold < 0 else [int(fold)]
         found = defaultdict(list)
-        for start in range(0, len(some), TOGETHER):
-            batch = some[start : start + TOGETHER]
-            for name, distances in measure_distances(batch, normality, networks, members).items():
-                share = normality[name].share
-                found[name].append(np.mean([pool(one, share) for one in distances], axis=0))
-        for name, pooled in found.items():
-            scores[name][part] = np.concatenate(pooled)
+        with torch.no_grad():
+            for batch in as_batches(some):
+                measured = measure_distances(batch, normality, networks, members)
+                for name, pooled in pool_distances(measured, normality).items():
+                    found[name].append(pooled)
+        for name, batches in found.items():
+            scores[name][part] = torch.cat(batches)
     return scores
 
 
+def pool_distances(
+    distances: Mapping[str, Sequence[Tensor]], normality: Mapping[str, Normality]
+) -> dict[str, Tensor]:
+    """Return scores `[N]` of what `measure_distances` returned: means over members."""
+    return {
+        name: torch.stack([pool(one, normality[name].share) for one in members]).mean(0)
+        for name, members in distances.items()
+    }
+
+
 def measure_distances(
-    images: Images,
+    images: Tensor,
     normality: Mapping[str, Normality],
     networks: Mapping[str, Members],
     members: Sequence[int] | None = None,
-) -> dict[str, list[FloatArray]]:
+) -> dict[str, list[Tensor]]:
     """Return, by score and member, the distance at each position looked at, `[N, P]`.
 
     images: `[N, 3, H, W]` uint8; members: some of them, by fold; None: all.
     """
 
     @cache
-    def errors_of(network: str, fold: int) -> FloatArray:
+    def errors_of(network: str, fold: int) -> Tensor:
         return block_errors(networks[network][fold], images)
 
     distances = {}
@@ -155,9 +165,7 @@ def measure_distances(
     return distances
 
 
-def _distances(
-    score: Score, members: Sequence[Gaussians], fold: int, features: Features
-) -> FloatArray:
+def _distances(score: Score, members: Sequence[Gaussians], fold: int, features: Features) -> Tensor:
     """Return how strange each position of features `[N, P, F]` is to a member, `[N, P]`."""
     if score.distance is None:
         return features[..., 0]

@@ -4,9 +4,11 @@ from typing import Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
+from torch import Tensor
 
-from stages.common.types import FloatArray, Images, Marks
-from stages.wells.detection.features import describe_sides
+from stages.common.types import Images, Marks
+from stages.wells.detection.batches import in_batches
+from stages.wells.detection.features import Features, describe_sides, exact
 from stages.wells.detection.gaussians import Gaussians, fit_gaussians, squared_distances
 
 # Side blocks that must be strange together, for one alone may be a reflection.
@@ -32,19 +34,24 @@ class Occlusion(BaseModel):
 
         Nothing is held out: a block's distribution has few numbers beside thousands of wells.
         """
-        normality = fit_gaussians(describe_sides(train))
-        strangeness = score_sides(train, normality)
+        sides = in_batches(describe_sides, train)
+        normality = fit_gaussians(sides)
+        strangeness = strangest(sides, normality).numpy()
         return cls(
             normality=normality, threshold=float(np.quantile(strangeness, 1 - OCCLUDED_SHARE))
         )
 
-    def find(self, images: Images) -> Marks:
+    def mark(self, images: Tensor) -> Tensor:
         """Mark images `[N, 3, H, W]` uint8 whose view is occluded, `[N]`."""
-        return score_sides(images, self.normality) > self.threshold
+        return strangest(describe_sides(images), self.normality) > exact(self.threshold)
+
+    def find(self, images: Images) -> Marks:
+        """Return the marks of any number of images `[N, 3, H, W]`, as `mark` does, `[N]`."""
+        found: Marks = in_batches(self.mark, images).numpy()
+        return found
 
 
-def score_sides(images: Images, normality: Gaussians) -> FloatArray:
-    """Return how unlike training wells the strangest blocks at the frame's sides are, `[N]`."""
-    distances = np.sort(squared_distances(normality, describe_sides(images)), axis=1)
-    strangest: FloatArray = distances[:, -SIDE_BLOCKS:].mean(axis=1)
-    return strangest
+def strangest(sides: Features, normality: Gaussians) -> Tensor:
+    """Return how unlike training wells the strangest of `[N, blocks, 4]` are together, `[N]`."""
+    distances = squared_distances(normality, sides).sort(dim=1).values
+    return distances[:, -SIDE_BLOCKS:].mean(1)

@@ -3,6 +3,8 @@
 from typing import Literal
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from stages.common.types import FloatArray, Indices
 
@@ -39,23 +41,26 @@ def learn_share(normals: FloatArray, spills: FloatArray) -> Share:
     A spill that changes all of a region is told by all, a small defect by the strangest few. The
     whole counts unless less of it tells more by GAIN: it also shows what no known spill does.
     """
+
+    def pooled(distances: FloatArray, share: Share) -> FloatArray:
+        found: FloatArray = pool(torch.from_numpy(distances), share)[:, None].numpy()
+        return found
+
     areas = {
-        share: area_under_roc(pool(normals, share)[:, None], pool(spills, share)[:, None])[0]
-        for share in SHARES
+        share: area_under_roc(pooled(normals, share), pooled(spills, share))[0] for share in SHARES
     }
     best = max(SHARES, key=lambda share: areas[share])
     return best if areas[best] > areas["all"] + GAIN else "all"
 
 
-def pool(distances: FloatArray, share: Share) -> FloatArray:
+def pool(distances: Tensor, share: Share) -> Tensor:
     """Return the mean of a share of the distances `[N, P]`, at least one: `[N]`."""
     count = distances.shape[1]
     if share == "half":
-        distances = np.sort(distances, axis=1)[:, : max(1, count // 2)]
+        distances = distances.sort(dim=1).values[:, : max(1, count // 2)]
     elif share == "tenth":
-        distances = np.sort(distances, axis=1)[:, -max(1, count // 10) :]
-    pooled: FloatArray = distances.mean(axis=1)
-    return pooled
+        distances = distances.sort(dim=1).values[:, -max(1, count // 10) :]
+    return distances.mean(1)
 
 
 def area_under_roc(normals: FloatArray, spills: FloatArray) -> FloatArray:

@@ -7,23 +7,22 @@ them by.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
+from torch import Tensor
 from torch.nn import functional
 
-from stages.common.types import FloatArray, Images
 from stages.wells.detection.features import (
     BLOCK,
     Features,
     describe_appearance,
     describe_texture,
+    log,
 )
 from stages.wells.detection.gaussians import Gaussians, squared_distances, squared_excess
 from stages.wells.detection.regions import Share
 from stages.wells.networks.base import Network
 from stages.wells.networks.registry import NETWORKS
-from stages.wells.networks.training import reconstruct
 
 # Keeps logarithms finite where a block is redrawn perfectly; a twelfth of a grey level.
 PERFECT = 1e-7
@@ -40,35 +39,31 @@ class Score(NamedTuple):
     """
 
     network: str | None
-    describe: Callable[[Any], Features]
-    distance: Callable[[Gaussians, Features], FloatArray] | None
+    describe: Callable[[Tensor], Features]
+    distance: Callable[[Gaussians, Features], Tensor] | None
     learns_where: bool = False
     share: Share = "all"
 
 
-def block_errors(network: Network, images: Images) -> FloatArray:
+def block_errors(network: Network, images: Tensor) -> Tensor:
     """Return the squared error of each block and channel, mean of its pixels: `[N, blocks, 3]`.
 
-    images: `[N, 3, H, W]` uint8; errors: of images in [0, 1]; a block is BLOCK x BLOCK pixels.
+    images: `[N, 3, H, W]` uint8; errors: of images in [0, 1], float64; a block is BLOCK x BLOCK
+    pixels. The network is used as it is, so `eval()` must have been called.
     """
-    parts = [
-        functional.avg_pool2d((outputs - inputs).square(), BLOCK).cpu().numpy()
-        for inputs, outputs in reconstruct(network, images)
-    ]
-    errors = np.concatenate(parts).astype(np.float64)
-    count, channels, rows, columns = errors.shape
-    return errors.reshape(count, channels, rows * columns).transpose(0, 2, 1)
+    inputs = images.float() / 255
+    errors = functional.avg_pool2d((network(inputs) - inputs).square(), BLOCK)
+    return errors.double().flatten(2).transpose(1, 2)
 
 
-def mean_error(errors: FloatArray) -> Features:
+def mean_error(errors: Tensor) -> Features:
     """Return each block's mean squared error, `[N, blocks, 1]`: its mean is that of the photo."""
-    means: Features = errors.mean(axis=2, keepdims=True)
-    return means
+    return errors.mean(dim=2, keepdim=True)
 
 
-def log_errors(errors: FloatArray) -> Features:
+def log_errors(errors: Tensor) -> Features:
     """Return the logs of errors `[N, blocks, 3]`, which are distributed about normally."""
-    return np.log(errors + PERFECT)
+    return log(errors + PERFECT)
 
 
 def _scores_of(network: str) -> dict[str, Score]:

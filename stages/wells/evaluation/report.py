@@ -11,6 +11,7 @@ from sklearn.metrics import roc_curve
 
 from stages.common.files import write_text
 from stages.common.types import FloatArray, Images, Marks
+from stages.wells.detection.batches import in_batches
 from stages.wells.detection.detector import Detector, combine
 from stages.wells.detection.features import describe_texture
 from stages.wells.detection.normality import Scores
@@ -103,8 +104,8 @@ def tell_kinds(images: Images, labels: Marks, normals: Images) -> NDArray[np.str
     Nobody labelled the kinds of spills; texture tells them. A streak's blocks in the middle deviate
     more, in the median, than those of normal wells do on average, an empty well's less.
     """
-    usual = describe_texture(normals)[..., 0].mean(axis=0)
-    roughness = np.median(describe_texture(images)[..., 0] - usual, axis=1)
+    usual = in_batches(describe_texture, normals)[..., 0].mean(0)
+    roughness = np.median(in_batches(describe_texture, images)[..., 0] - usual, axis=1)
     return np.select([~labels, roughness > 0], [NORMAL, STREAK], EMPTY)
 
 
