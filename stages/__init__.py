@@ -5,6 +5,8 @@ newer ones have, and with one thread. Otherwise the order of additions would dif
 machine, and with it the last digits, which training then makes large. One thread is also unharmed
 by whatever else runs: two that wait for each other lose most of their time beside a third. Whoever
 sets one of these variables overrules it.
+
+Nothing that runs here reports to anybody: onnxruntime would, unless told before it is imported.
 """
 
 import os
@@ -25,6 +27,8 @@ ARITHMETIC = {
 if platform.machine() in ("x86_64", "AMD64"):
     for _name, _value in ARITHMETIC.items():
         os.environ.setdefault(_name, _value)
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 # So Python calls the command while it looks for the module that `-m` names.
 if sys.argv[0] == "-m":

@@ -8,9 +8,10 @@ from stages.common import paths
 from stages.common.errors import run
 from stages.common.files import read_arrays, round_to, write_json
 from stages.common.params import Section, load_params
-from stages.wells.detection.detector import IN_USE, by_key, load_detectors, score_for
-from stages.wells.evaluation import galleries, pictures, report
+from stages.wells.detection.detector import EXPORTED, IN_USE, by_key, load_detectors, score_for
+from stages.wells.evaluation import agreement, galleries, pictures, report
 from stages.wells.evaluation.metrics import ERROR_DIGITS, declare
+from stages.wells.inference.exported import load_exported, run_exported
 from stages.wells.networks import registry
 
 
@@ -40,9 +41,14 @@ def main() -> None:
         name: round_to(report.last_holdout_error(history), ERROR_DIGITS)
         for name, history in histories.items()
     }
+    agreed = agreement.measure_agreement(
+        run_exported(load_exported(), wells.images), judged[IN_USE]
+    )
     declared = {key: declare(one) for key, one in measured.items()}
-    write_json(paths.METRICS / "detection.json", {**declared, "holdout_mse": errors})
+    declared |= {EXPORTED: agreement.declare(agreed), "holdout_mse": errors}
+    write_json(paths.METRICS / "detection.json", declared)
     write_json(paths.REPORTS / "detection.json", measured)
+    write_json(paths.REPORTS / "exported.json", agreed)
 
     report.write_losses(paths.PLOTS / "networks/loss.csv", histories)
     folder = paths.PLOTS / "detection"

@@ -5,6 +5,8 @@ Prints a row a photo: its name, its score, the score's margin over the threshold
 spill), the label (spill or normal), and the view (clear, or obstructed where something strange lies
 at the sides of the well, so that a person should look). A photo that can't be read has an error in
 its row, and the exit status is then 1.
+
+It needs what requirements-classify.txt names, and no PyTorch.
 """
 
 import argparse
@@ -15,7 +17,7 @@ import math
 import os
 import sys
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -27,11 +29,13 @@ from tqdm import tqdm
 from stages.common import paths
 from stages.common.errors import InputError, run
 from stages.common.files import replacing
-from stages.common.types import FloatArray, Images
+from stages.common.pictures import save_image
+from stages.common.types import Images
 from stages.wells.data.images import decode, resize
-from stages.wells.detection.detector import Detector, load_artifact, score_for
-from stages.wells.detection.normality import Scores
-from stages.wells.networks.registry import Members
+from stages.wells.inference.decision_picture import draw_decision, list_decisions
+from stages.wells.inference.exported import Exported, load_exported, run_exported
+from stages.wells.inference.metadata import Metadata
+from stages.wells.inference.verdict import Verdict
 from tools.photos import STANDARD_INPUT, Photo, find_photos
 
 # Photos that are read, and then scored, at once; more take more memory and little less time.
@@ -59,15 +63,16 @@ def main() -> None:
     for stream in (sys.stdin, sys.stdout):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=KEEP_BYTES)
-    detector, networks = load_artifact(arguments.model)
+    detector = load_exported(arguments.model)
     if arguments.threshold is not None:
-        detector = detector.model_copy(update={"threshold": arguments.threshold})
+        metadata = detector.metadata._replace(threshold=arguments.threshold)
+        detector = detector._replace(metadata=metadata)
 
     total = None
     if STANDARD_INPUT not in arguments.paths:
         total = sum(1 for _ in find_photos(arguments.paths))
     photos = tqdm(find_photos(arguments.paths), total=total, unit="photo", disable=None)
-    rows = classify(photos, detector, networks, arguments.heatmaps)
+    rows = classify(photos, detector, arguments.heatmaps)
     output = arguments.output
     form = arguments.format or ("json" if output and output.suffix == ".json" else "csv")
     try:
@@ -89,40 +94,37 @@ def main() -> None:
 
 
 def classify(
-    photos: Iterable[Photo],
-    detector: Detector,
-    networks: Mapping[str, Members],
-    heatmaps: Path | None = None,
+    photos: Iterable[Photo], detector: Exported, heatmaps: Path | None = None
 ) -> Iterator[Row]:
     """Yield a row a photo, in their order; holds SCORERS + 1 times BATCH photos at a time.
 
-    Under `heatmaps` it draws, for each photo, how the detector decided.
+    The threshold is that of the detector's metadata. Under `heatmaps` it draws, for each photo, how
+    the detector decided.
     """
     photos = iter(photos)
     with ThreadPoolExecutor(SCORERS) as scorers:
         scored: deque[Future[list[Row]]] = deque()
         # A batch is read while those before are scored: arithmetic is on one thread each.
-        while batch := [(photo.name, _decode(photo, detector)) for photo in islice(photos, BATCH)]:
-            scored.append(scorers.submit(_rows, batch, detector, networks, heatmaps))
+        while batch := [
+            (photo.name, _decode(photo, detector.metadata)) for photo in islice(photos, BATCH)
+        ]:
+            scored.append(scorers.submit(_rows, batch, detector, heatmaps))
             if len(scored) > SCORERS:
                 yield from scored.popleft().result()
         for rows in scored:
             yield from rows.result()
 
 
-def _decode(photo: Photo, detector: Detector) -> Images | str:
+def _decode(photo: Photo, metadata: Metadata) -> Images | str:
     """Return a photo as `[3, height, width]`, or why there is none."""
     try:
-        return resize(decode(photo.read()), detector.height, detector.width)
+        return resize(decode(photo.read()), metadata.height, metadata.width)
     except (InputError, ValueError) as error:
         return str(error)
 
 
 def _rows(
-    batch: Sequence[tuple[str, Images | str]],
-    detector: Detector,
-    networks: Mapping[str, Members],
-    heatmaps: Path | None,
+    batch: Sequence[tuple[str, Images | str]], detector: Exported, heatmaps: Path | None
 ) -> list[Row]:
     """Return the row of each photo of a batch, and draw how it was decided where told.
 
@@ -132,44 +134,34 @@ def _rows(
     found: dict[str, Row] = {}
     if images:
         stacked = np.stack(list(images.values()))
-        scores = score_for([detector], networks, stacked)
-        found = _name_scores(images, detector.combine(scores), stacked, detector)
+        verdict = run_exported(detector, stacked)
+        found = _name_verdicts(images, verdict, detector.metadata)
         if heatmaps:
-            _draw_decisions(images, scores, detector, networks, heatmaps)
+            _draw_decisions(list(images), stacked, verdict, detector.metadata, heatmaps)
     return [
         Row(name, error=image) if isinstance(image, str) else found[name] for name, image in batch
     ]
 
 
-def _name_scores(
-    names: Iterable[str], scores: FloatArray, images: Images, detector: Detector
-) -> dict[str, Row]:
-    """Return the row of each image `[N, 3, H, W]`, by name."""
+def _name_verdicts(names: Iterable[str], verdict: Verdict, metadata: Metadata) -> dict[str, Row]:
+    """Return the row of each photo, by name."""
     rows = {}
-    for name, score, hidden in zip(names, scores, detector.occlusion.find(images), strict=True):
-        margin = float(score) - detector.threshold
-        label, view = "spill" if margin >= 0 else "normal", "obstructed" if hidden else "clear"
-        rows[name] = Row(name, float(score), margin, label, view)
+    for name, score, view in zip(names, verdict.score.tolist(), verdict.view, strict=True):
+        margin = score - metadata.threshold
+        label = metadata.labels[margin >= 0]
+        rows[name] = Row(name, score, margin, label, metadata.views[view])
     return rows
 
 
 def _draw_decisions(
-    images: Mapping[str, Images],
-    scores: Scores,
-    detector: Detector,
-    networks: Mapping[str, Members],
-    folder: Path,
+    names: Sequence[str], images: Images, verdict: Verdict, metadata: Metadata, folder: Path
 ) -> None:
-    # Imported here, for who wants no pictures should not wait for what draws them.
-    from stages.common.pictures import save_image
-    from stages.wells.detection.decision_picture import decide, draw_decision
-
-    decisions = decide(detector, networks, np.stack(list(images.values())), scores)
-    for name, decision in zip(images, decisions, strict=True):
+    decisions = list_decisions(images, verdict, metadata.scores, metadata.threshold)
+    for name, decision in zip(names, decisions, strict=True):
         # Below the folder whatever the photo's own folder is.
         path = Path(name)
         parts = [part.replace("..", "__") for part in path.relative_to(path.anchor).parts]
-        picture = draw_decision(path.name, decision, detector)
+        picture = draw_decision(path.name, decision, metadata.marks())
         save_image(picture, folder.joinpath(*parts[:-1], f"{parts[-1]}.png"))
 
 
@@ -215,7 +207,7 @@ def _arguments() -> argparse.Namespace:
         "--heatmaps", type=Path, metavar="DIR", help="draw how each photo was decided"
     )
     parser.add_argument(
-        "--model", type=Path, default=paths.DETECTOR, metavar="DIR", help=f"else {paths.DETECTOR}"
+        "--model", type=Path, default=paths.EXPORTED, metavar="FILE", help=f"else {paths.EXPORTED}"
     )
     parser.add_argument("--threshold", type=float, help="else the detector's own")
     arguments = parser.parse_args()

@@ -18,7 +18,7 @@ from scipy.stats import binomtest
 from stages.bayes import avatar_metrics, inference, styles_metrics
 from stages.common.types import Better
 from stages.wells.detection.detector import IN_USE
-from stages.wells.evaluation import metrics, validation
+from stages.wells.evaluation import agreement, metrics, validation
 
 DEVIATIONS, SIGNIFICANT, ROUNDING = 2 * math.sqrt(2), 0.05, 1e-9
 # Rates, and the photos that each is a share of.
@@ -26,7 +26,7 @@ KIND_OF = {"tpr": "spill", "tnr": "normal"}
 NOW_RIGHT = "now right"
 # What a detector is told by: first what to choose by.
 TOLD = {"validation": "hard cases", "tpr": "TPR", "tnr": "TNR"}
-ROOMS = (metrics, validation, avatar_metrics, styles_metrics, inference)
+ROOMS = (metrics, validation, agreement, avatar_metrics, styles_metrics, inference)
 BETTER: Better = {name: better for room in ROOMS for name, better in room.BETTER.items()}
 
 

@@ -31,9 +31,10 @@ from stages.common.files import read_arrays, write_text
 from stages.common.params import load_params
 from stages.common.pictures import evenly_spaced
 from stages.wells.detection import scores
-from stages.wells.detection.decision_map import lay_over, map_decision
-from stages.wells.detection.detector import FILE, IN_USE, load_artifact
+from stages.wells.detection.detector import IN_USE
 from stages.wells.detection.params import DetectionParams
+from stages.wells.inference.exported import load_exported, run_exported
+from stages.wells.inference.heat import lay_over
 from tools import compare
 from tools.dvc_state import ask_dvc, stale_stages
 
@@ -219,13 +220,13 @@ def draw_chart(spec: Mapping[str, Any], base: str) -> str | None:
 def draw_photos(names: list[str]) -> dict[str, str | None]:
     """Return test photos beside their decision maps, by name; None where they aren't at hand."""
     test = paths.WELLS / "test.npz"
-    if not names or not test.is_file() or not (paths.DETECTOR / FILE).is_file():
+    if not names or not test.is_file() or not paths.EXPORTED.is_file():
         return dict.fromkeys(names)
     images, known = read_arrays(test, "images", "names")
     chosen = np.isin(known, names)
-    detector, networks = load_artifact()
-    maps = map_decision(detector, networks, images[chosen])
-    heat = lay_over(images[chosen], maps, detector.threshold)
+    detector = load_exported()
+    blocks = run_exported(detector, images[chosen]).blocks
+    heat = lay_over(images[chosen], blocks, detector.metadata.threshold)
     drawn: dict[str, str | None] = {}
     for name, *pair in zip(known[chosen].tolist(), images[chosen], heat, strict=True):
         picture = Image.fromarray(np.concatenate(pair, axis=2).transpose(1, 2, 0))

@@ -12,6 +12,8 @@ GENERATED = Path("data/generated")
 # A folder for each network; a file for each detector; the one in use, with the weights it needs.
 NETWORKS, DETECTORS = Path("models/networks"), Path("models/detectors")
 DETECTOR = Path("models/detector")
+# The same as one file, which needs no PyTorch, beside its model card.
+EXPORTED = Path("models/exported/detector.onnx")
 # What is decided by, and reports beside it.
 METRICS, REPORTS = Path("metrics"), Path("metrics/reports")
 PLOTS = Path("plots")

@@ -1,28 +1,37 @@
 """A map shows where a detector finds a photo strange, and nothing where it doesn't look."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pytest
 import torch
 
 from stages.common.types import FloatArray, Images
+from stages.wells.detection import regions
 from stages.wells.detection.calibration import fit_detectors
-from stages.wells.detection.decision_map import FULL_HEAT, lay_over, map_decision
+from stages.wells.detection.decision_map import mark_counted
 from stages.wells.detection.detector import Detector, score_for
 from stages.wells.detection.features import BLOCK
+from stages.wells.detection.judge import judge_images
 from stages.wells.detection.normality import measure_distances
 from stages.wells.detection.params import DetectorParams
-from stages.wells.detection.regions import pool
 from stages.wells.detection.scores import SCORES, networks_of
 from stages.wells.networks.registry import NETWORKS, Members
+from tests.arrays import on_arrays
 from tests.small_wells import grainy_wells, in_turn, noise, small_members, with_thing
+
+pool = on_arrays(regions.pool)
 
 SIZE = {"height": 32, "width": 48}
 WELLS = grainy_wells(6, seed=2)
 # The middle of these frames, in blocks.
 ROWS, COLUMNS = slice(3, 7), slice(3, 9)
 BY_FEATURE = ["appearance", "texture"]
+TOGETHER = {
+    "surface": BY_FEATURE,
+    "narrow and wide": ["mnad.blocks", "appearance"],
+    "all": list(SCORES),
+}
 BY_NETWORK = [name for name in SCORES if networks_of([name])]
 
 
@@ -33,12 +42,17 @@ def networks() -> dict[str, Members]:
 
 @pytest.fixture(scope="module")
 def detectors(networks: dict[str, Members]) -> dict[str, Detector]:
-    """Return a detector of each score alone, of those without network and of all."""
-    scores = {name: [name] for name in SCORES} | {"surface": BY_FEATURE, "all": list(SCORES)}
+    """Return a detector of each score alone, of those without network, of two and of all."""
+    scores = {name: [name] for name in SCORES} | TOGETHER
     wanted = {name: DetectorParams(scores=mine, rule="sigma") for name, mine in scores.items()}
     # Spills differ in 4 x 4 blocks, around which the scores that learn where to look will look.
     spills = with_thing(grainy_wells(9, seed=1), slice(12, 28), slice(16, 32), grey=250)
     return fit_detectors(wanted, networks, grainy_wells(60, seed=0), in_turn(60), spills)
+
+
+def map_decision(detector: Detector, networks: Mapping[str, Members], images: Images) -> FloatArray:
+    """Return how strange each block of images is, `[N, 8, 12]`."""
+    return judge_images(detector, networks, images).blocks
 
 
 def in_units_of_the_score(mapped: FloatArray, detector: Detector) -> FloatArray:
@@ -47,7 +61,7 @@ def in_units_of_the_score(mapped: FloatArray, detector: Detector) -> FloatArray:
     return np.exp(mapped * fitted.std + fitted.mean)
 
 
-@pytest.mark.parametrize("name", [*SCORES, "surface", "all"])
+@pytest.mark.parametrize("name", [*SCORES, *TOGETHER])
 def test_a_map_is_a_finite_number_for_each_block_of_any_photo(
     name: str, detectors: dict[str, Detector], networks: dict[str, Members]
 ) -> None:
@@ -58,7 +72,7 @@ def test_a_map_is_a_finite_number_for_each_block_of_any_photo(
         assert np.isfinite(mapped).all()
 
 
-@pytest.mark.parametrize("name", [*SCORES, "surface", "all"])
+@pytest.mark.parametrize("name", [*SCORES, *TOGETHER])
 def test_a_photos_map_does_not_depend_on_the_others(
     name: str, detectors: dict[str, Detector], networks: dict[str, Members]
 ) -> None:
@@ -121,6 +135,15 @@ def test_what_a_network_misses_is_shown_where_the_score_looks_and_nowhere_else(
     np.testing.assert_array_equal(mapped != 0, np.broadcast_to(looks.reshape(8, 12), mapped.shape))
 
 
+@pytest.mark.parametrize("name", [*SCORES, *TOGETHER])
+def test_the_blocks_that_are_said_to_count_are_those_that_are_shown(
+    name: str, detectors: dict[str, Detector], networks: dict[str, Members]
+) -> None:
+    shown = map_decision(detectors[name], networks, WELLS) != 0
+    counted = mark_counted(detectors[name])
+    np.testing.assert_array_equal(shown, np.broadcast_to(counted, shown.shape))
+
+
 @pytest.mark.parametrize("name", SCORES)
 def test_the_score_is_the_share_of_what_is_shown_where_it_looks(
     name: str, detectors: dict[str, Detector], networks: dict[str, Members]
@@ -140,10 +163,12 @@ def test_the_score_is_the_share_of_what_is_shown_where_it_looks(
 def test_members_are_shown_by_their_mean(
     name: str, detectors: dict[str, Detector], networks: dict[str, Members]
 ) -> None:
-    (distances,) = measure_distances(WELLS, detectors[name].normality(), networks).values()
+    photos = torch.from_numpy(WELLS)
+    with torch.no_grad():
+        (distances,) = measure_distances(photos, detectors[name].normality(), networks).values()
     mapped = map_decision(detectors[name], networks, WELLS)
     shown = in_units_of_the_score(mapped[mapped != 0], detectors[name])
-    np.testing.assert_allclose(shown, np.mean(distances, axis=0).ravel(), rtol=1e-9)
+    np.testing.assert_allclose(shown, torch.stack(distances).mean(0).ravel(), rtol=1e-9)
 
 
 @pytest.mark.parametrize("name", BY_NETWORK)
@@ -180,60 +205,3 @@ def test_the_map_of_several_scores_is_the_mean_of_theirs(
     maps = [map_decision(detectors[name], networks, WELLS) for name in SCORES]
     together = map_decision(detectors["all"], networks, WELLS)
     np.testing.assert_allclose(together, np.mean(maps, axis=0), rtol=1e-9, atol=1e-9)
-
-
-BLUE = (30, 60, 200)
-
-
-def plain_photos(count: int = 1) -> Images:
-    photos = np.empty((count, 3, 16, 24), dtype=np.uint8)
-    photos[:] = np.reshape(BLUE, (3, 1, 1))
-    return photos
-
-
-def laid(strange: float, threshold: float = 2.0) -> FloatArray:
-    """Return the colour of a photo that is strange all over."""
-    (picture,) = lay_over(plain_photos(), np.full((1, 4, 6), strange), threshold)
-    colour: FloatArray = picture[:, 0, 0].astype(np.float64)
-    assert (picture == colour[:, None, None]).all()
-    return colour
-
-
-def test_maps_are_laid_over_photos_at_their_own_size_each_block_in_its_place() -> None:
-    photos, blocks = plain_photos(3), np.zeros((3, 4, 6))
-    blocks[1, 1, 4] = blocks[2, 3, 0] = 100
-    found = lay_over(photos, blocks, 2.0)
-    assert found.shape == photos.shape
-    assert found.dtype == np.uint8
-    hot = (found != photos).any(axis=1)
-    assert hot.sum(axis=(1, 2)).tolist() == [0, BLOCK**2, BLOCK**2]
-    assert hot[1, BLOCK : 2 * BLOCK, 4 * BLOCK : 5 * BLOCK].all()
-    assert hot[2, 3 * BLOCK :, :BLOCK].all()
-    assert (photos == plain_photos(3)).all()
-
-
-@pytest.mark.parametrize("strange", [0.0, -3.0])
-def test_the_photo_shows_where_nothing_is_strange(strange: float) -> None:
-    np.testing.assert_array_equal(laid(strange), BLUE)
-
-
-def test_half_of_the_photo_shows_at_the_threshold_and_none_at_full_heat() -> None:
-    hottest = laid(2.0 * FULL_HEAT)
-    assert (hottest != BLUE).all()
-    np.testing.assert_array_equal(laid(50.0), hottest)
-    # Half-way from the photo to the colour of half the heat, which is redder than the photo.
-    half = 2 * laid(2.0) - BLUE
-    assert half[0] > BLUE[0] + 100
-    assert (half >= -1).all()
-    assert (half <= 256).all()
-
-
-@pytest.mark.parametrize("threshold", [0.5, 2.0, 8.0])
-def test_heat_is_relative_to_the_threshold(threshold: float) -> None:
-    for share in (0.25, 0.5, 1.0):
-        np.testing.assert_array_equal(laid(share * threshold, threshold), laid(2 * share))
-
-
-@pytest.mark.parametrize("threshold", [0.0, -1.0])
-def test_a_threshold_that_calls_everything_a_spill_is_all_heat(threshold: float) -> None:
-    np.testing.assert_array_equal(laid(0.5, threshold), laid(50.0))

@@ -10,10 +10,13 @@ import torch
 from PIL import Image
 
 from stages.common.pictures import NORMAL, Row, as_tiles
-from stages.common.types import FloatArray
+from stages.common.types import FloatArray, Marks
+from stages.wells.detection.decision_map import mark_counted
 from stages.wells.detection.detector import Detector
+from stages.wells.detection.judge import judge_images
 from stages.wells.evaluation import charts, galleries, pictures
 from stages.wells.evaluation.report import Judged
+from stages.wells.inference.decision_picture import Decision
 from tests.evaluation.judged import (
     BLOCKS,
     DETECTOR,
@@ -148,28 +151,25 @@ def test_where_no_view_is_clear_all_are_shown(tmp_path: Path, saved: list[Saved]
 def test_examples_are_called_rightly_and_one_is_covered(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    labels: list[str] = []
-    chosen: list[str] = []
+    shown: dict[str, Decision] = {}
 
-    def decide(*given: Any) -> list[int]:
-        chosen.extend(wells_of(Row("", as_tiles(given[2]))))
-        return list(range(len(given[2])))
-
-    def draw_decision(label: str, *_: object) -> Image.Image:
-        labels.append(label)
+    def draw_decision(label: str, decision: Decision, counted: Marks) -> Image.Image:
+        np.testing.assert_array_equal(counted, mark_counted(DETECTOR))
+        shown[label] = decision
         return Image.new("RGB", (1, 1))
 
-    monkeypatch.setattr(galleries, "decide", decide)
     monkeypatch.setattr(galleries, "draw_decision", draw_decision)
-    monkeypatch.setattr(galleries, "score_sides", lambda images, _: -np.arange(len(images)))
-    # A normal well that is called a spill, and one that is not.
-    hidden = np.array([False, False, False, True, False, True, False])
-    galleries.draw_decided(tmp_path / "x.png", seen()._replace(obstructed=hidden), NETWORKS)
-    assert dict(zip(labels, chosen, strict=True)) == {
-        "a normal well": "g",
-        "a streak of metal": "b",
-        galleries.COVERED: "f",
-    }
+    monkeypatch.setattr(galleries, "strangest", lambda sides, _: -torch.arange(len(sides)))
+    # A normal well that is called a spill, and two that are not.
+    hidden = np.array([False, False, False, True, True, False, True])
+    one = seen(np.array([5.0, 5, 1, 4, 0, 0, 0]))._replace(obstructed=hidden)
+    galleries.draw_decided(tmp_path / "x.png", one, NETWORKS)
+    wells = {label: wells_of(Row("", as_tiles(said.image[None]))) for label, said in shown.items()}
+    assert wells == {"a normal well": "f", "a streak of metal": "b", galleries.COVERED: "e"}
+    images = np.stack([said.image for said in shown.values()])
+    scores = judge_images(DETECTOR, NETWORKS, images).score.tolist()
+    assert [said.score for said in shown.values()] == pytest.approx(scores)
+    assert all(said.scores == {MSE: said.score} for said in shown.values())
 
 
 def test_mistakes_are_shown_by_view_the_worst_first_and_copies_once(

@@ -51,6 +51,7 @@ STAGES = {
     "train@autoencoder": "train autoencoder",
     "train@mnad": "train mnad",
     "calibrate": "calibrate",
+    "export": "export",
     "validate": "validate",
     "evaluate": "evaluate",
     "map_latent": "map_latent",

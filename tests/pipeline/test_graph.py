@@ -94,7 +94,15 @@ def parameters_read(name: str) -> tuple[type[Section], set[str]]:
     return root, {leaf for chain in longest for leaf in leaves(root, chain)}
 
 
-@pytest.mark.parametrize("name", NAMES)
+def test_only_the_export_reads_no_parameter_so_that_it_depends_on_the_detector_alone() -> None:
+    assert [name for name in NAMES if "params" not in STAGES[name]] == ["export"]
+    script = (ROOT / "stages/export.py").read_text(encoding="utf-8")
+    assert "load_params" not in script
+    data = {dep for dep in STAGES["export"]["deps"] if not dep.startswith("stages/")}
+    assert data == {"models/detector", "requirements.txt"}
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if "params" in STAGES[name]])
 def test_parameters_of_a_stage_are_exactly_those_its_script_reads(name: str) -> None:
     root, read = parameters_read(name)
     declared = [key.replace("${item.network}", "*") for key in STAGES[name]["params"]]
@@ -147,7 +155,7 @@ def test_only_evaluation_and_the_map_can_reach_the_test_set() -> None:
 def test_whoever_would_read_the_test_set_in_a_roundabout_way_is_found() -> None:
     assert reached_from("data/styles.yaml") >= {"draw_avatars", "infer_styles"}
     trained = {name for name in graph() if name.startswith(("train", "calibrate"))}
-    assert reached_from("data/wells") == trained | {"validate", "evaluate", "map_latent"}
+    assert reached_from("data/wells") == trained | {"export", "validate", "evaluate", "map_latent"}
 
 
 def test_training_is_cached_whole_and_so_comes_back_from_the_run_cache() -> None:
@@ -188,12 +196,13 @@ def test_the_committed_state_is_of_the_known_wells() -> None:
 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="not an x86 machine")
 @pytest.mark.slow
-def test_stages_compute_alike_whatever_else_the_machine_could_do() -> None:
+def test_stages_compute_alike_on_every_machine_and_report_to_nobody() -> None:
     code = (
         "import stages.train, os, torch; "
         "print(torch.backends.cpu.get_cpu_capability(), torch.get_num_threads(), "
-        "os.environ['MKL_CBWR'], os.environ['ONEDNN_MAX_CPU_ISA'])"
+        "os.environ['MKL_CBWR'], os.environ['ONEDNN_MAX_CPU_ISA'], "
+        "os.environ['ORT_DISABLE_TELEMETRY'])"
     )
     environment = {"PATH": "", "PYTHONPATH": str(ROOT)}
     printed = subprocess.check_output([sys.executable, "-c", code], env=environment, text=True)
-    assert printed.split() == ["AVX2", "1", "COMPATIBLE", "AVX2"]
+    assert printed.split() == ["AVX2", "1", "COMPATIBLE", "AVX2", "1"]

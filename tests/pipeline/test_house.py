@@ -19,10 +19,22 @@ FLOORS = {
     "stages/wells/synthetic": {"stages/common"},
     "stages/wells/data": {"stages/common", "stages/wells/synthetic"},
     "stages/wells/networks": {"stages/common"},
-    "stages/wells/detection": {"stages/common", "stages/wells/networks"},
+    "stages/wells/inference": {"stages/common"},
+    "stages/wells/detection": {
+        "stages/common",
+        "stages/wells/inference",
+        "stages/wells/networks",
+    },
+    "stages/wells/export": {
+        "stages/common",
+        "stages/wells/detection",
+        "stages/wells/inference",
+        "stages/wells/networks",
+    },
     "stages/wells/evaluation": {
         "stages/common",
         "stages/wells/detection",
+        "stages/wells/inference",
         "stages/wells/networks",
         "stages/wells/synthetic",
     },
@@ -112,6 +124,7 @@ def test_every_package_that_is_imported_is_declared_and_every_declared_one_pinne
     names = {
         "PIL": "pillow",
         "dicebear": "dicebear-core",
+        "onnx_ir": "onnx-ir",
         "resvg_py": "resvg-py",
         "sklearn": "scikit-learn",
         "vl_convert": "vl-convert-python",

@@ -47,7 +47,7 @@ WHOLE = {
 }
 # Run in a clone without evaluation and with few wells, after BUILD.
 TINY = {
-    BUILD: "Running stage 'calibrate'",
+    BUILD: "Running stage 'export'",
     "make repro": UP_TO_DATE,
     "dvc repro train@mnad": UP_TO_DATE,
     "dvc exp run -S networks.mnad.items=20": "Running stage 'train@mnad'",
@@ -69,7 +69,7 @@ ELSEWHERE = {
     "make restore": ("test_rebuild", 'in_clone(clone, "make", "restore")'),
     'git tag -a detector@v1.0.0 -m "first"': ("test_rebuild", '"-a", "detector@v1.0.0", "-m"'),
     "dvc artifacts get REPOSITORY detector --rev v1.0.0": ("test_rebuild", '"artifacts", "get"'),
-    "dvc get REPOSITORY models/detector": ("test_sharing", '"get", "hub.git", "models/detect'),
+    "dvc get REPOSITORY models/exported": ("test_sharing", '"get", "hub.git", "models/exported"'),
     "dvc exp run -S detectors.together.rule=sigma": (
         "test_sharing",
         '"dvc exp run -S detectors.together.rule=sigma',
@@ -128,7 +128,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A clone whose wells are to come from a URL, with photos in it, and what building answered."""
     folder = tmp_path_factory.mktemp("tiny")
-    stages = ["download", "preprocess", "train", "calibrate"]
+    stages = ["download", "preprocess", "train", "calibrate", "export"]
     clone = tiny_clone(folder, stages, source="http://localhost/none.zip")
     (clone / ".venv").mkdir()
     (clone / ".venv/ready").touch()

@@ -92,6 +92,7 @@ def test_a_rebuild_measures_every_detector_and_score_on_hard_cases_too(rebuilt: 
 def test_metrics_are_what_the_reports_say_in_the_digits_that_mean_something(rebuilt: Path) -> None:
     measured = read(rebuilt, "metrics/reports/detection.json")
     declared = read(rebuilt, "metrics/detection.json")
+    assert declared.pop("exported") == {"agreement": 1.0}
     errors = declared.pop("holdout_mse")
     assert set(errors) == {"autoencoder", "mnad"}
     for key, found in declared.items():
@@ -246,6 +247,8 @@ def test_what_trains_and_calibrates_never_sees_the_test_set(rebuilt: Path, tmp_p
         *(f"models/detectors/{name}" for name in detectors),
         "models/detector/autoencoder.safetensors",
         "models/detector/detector.json",
+        "models/exported/README.md",
+        "models/exported/detector.onnx",
     }
     assert files_below(other, "models") == models
     for name in (
@@ -331,11 +334,9 @@ def test_the_artifact_is_fetched_by_its_name_and_classifies_on_its_own(
     folder = tmp_path / "elsewhere"
     folder.mkdir()
     in_clone(folder, "dvc", "artifacts", "get", str(rebuilt), "detector", "--out", "model")
-    # The one in use comes with the network that it needs, and no other.
-    model = {path.name for path in (folder / "model").iterdir()}
-    assert model == {"detector.json", "autoencoder.safetensors"}
-    photos = str(rebuilt / "data/raw/wells.zip")
-    command = ("python", "-m", "tools.classify", photos, "--model", "model", "--output", "rows.csv")
+    assert {path.name for path in (folder / "model").iterdir()} == {"README.md", "detector.onnx"}
+    photos, model = str(rebuilt / "data/raw/wells.zip"), "model/detector.onnx"
+    command = ("python", "-m", "tools.classify", photos, "--model", model, "--output", "rows.csv")
     in_clone(folder, "env", f"PYTHONPATH={ROOT}", *command)
     dataset = read(rebuilt, "metrics/reports/dataset.json")
     rows = (folder / "rows.csv").read_text().splitlines()

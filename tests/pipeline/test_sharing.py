@@ -14,8 +14,9 @@ from tests.pages import fenced_commands
 pytestmark = pytest.mark.slow
 
 PAGE = (ROOT / "docs/sharing.md").read_text(encoding="utf-8")
-STAGES = ["download", "preprocess", "train", "calibrate", "evaluate"]
+STAGES = ["download", "preprocess", "train", "calibrate", "export", "evaluate"]
 DETECTORS = "autoencoder", "baseline", "mnad", "together"
+EXPORTED = "models/exported/README.md", "models/exported/detector.onnx"
 NETWORK_FILES = "network.safetensors", "history.csv"
 UP_TO_DATE = "Data and pipelines are up to date."
 Files = dict[str, bytes]
@@ -98,6 +99,7 @@ def test_a_clone_holds_the_metrics_and_a_pull_brings_the_models(walk: Walk) -> N
     assert models == {
         "models/detector/autoencoder.safetensors",
         "models/detector/detector.json",
+        *EXPORTED,
         *(f"models/detectors/{name}.json" for name in DETECTORS),
         *(f"{network}/{file}" for network in networks for file in NETWORK_FILES),
     }
@@ -131,6 +133,7 @@ def test_an_experiment_arrives_with_its_metrics_and_models(walk: Walk) -> None:
     assert changed == {
         "models/detector/detector.json",
         "models/detectors/together.json",
+        *EXPORTED,
         "metrics/detection.json",
         "metrics/reports/detection.json",
     }
@@ -152,10 +155,6 @@ def test_an_experiment_can_be_taken_back_and_its_files_stay(walk: Walk) -> None:
 
 
 def test_the_detector_is_fetched_alone(walk: Walk) -> None:
-    in_clone(walk.folder, "dvc", "get", "hub.git", "models/detector", "--out", "fetched")
-    fetched = {path.name: path.read_bytes() for path in (walk.folder / "fetched").iterdir()}
-    pushed = {
-        name: walk.files["pushed"][f"models/detector/{name}"]
-        for name in ("detector.json", "autoencoder.safetensors")
-    }
-    assert fetched == pushed
+    in_clone(walk.folder, "dvc", "get", "hub.git", "models/exported")
+    fetched = {path.name: path.read_bytes() for path in (walk.folder / "exported").iterdir()}
+    assert fetched == {Path(name).name: walk.files["pushed"][name] for name in EXPORTED}

@@ -6,13 +6,13 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from stages.common.params import Section
-from stages.wells.detection.detector import IN_USE
+from stages.wells.detection.detector import EXPORTED, IN_USE
 from stages.wells.detection.scores import SCORES
 from stages.wells.detection.thresholds import Rule
 from stages.wells.networks.registry import NETWORKS
 
 # Keys of metrics that mean something else.
-TAKEN = (IN_USE, "holdout_mse")
+TAKEN = (IN_USE, EXPORTED, "holdout_mse")
 # A detector's name names files and metrics too.
 NAME = re.compile("[a-z][a-z0-9_]*")
 

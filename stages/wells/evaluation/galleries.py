@@ -1,6 +1,7 @@
 """Photos of the test set, by what a detector says of them."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,11 @@ from stages.common.pictures import (
     save_picture,
 )
 from stages.common.types import Indices, Marks
-from stages.wells.detection.decision_map import heat_of, lay_over, map_decision
-from stages.wells.detection.decision_picture import decide, draw_decision
-from stages.wells.detection.detector import score_for
-from stages.wells.detection.occlusion import score_sides
+from stages.wells.detection.batches import in_batches
+from stages.wells.detection.decision_map import mark_counted
+from stages.wells.detection.features import describe_sides
+from stages.wells.detection.judge import judge_images
+from stages.wells.detection.occlusion import strangest
 from stages.wells.detection.scores import block_errors
 from stages.wells.evaluation import charts, report
 from stages.wells.evaluation.pictures import (
@@ -30,6 +32,8 @@ from stages.wells.evaluation.pictures import (
     scores_by_kind,
 )
 from stages.wells.evaluation.report import Judged
+from stages.wells.inference.decision_picture import draw_decision, list_decisions
+from stages.wells.inference.heat import heat_of, lay_over
 from stages.wells.networks.base import Network
 from stages.wells.networks.registry import Members
 from stages.wells.networks.training import reconstruct
@@ -78,9 +82,10 @@ def draw_decided(path: Path, judged: Judged, networks: Mapping[str, Members]) ->
     """Draw how a detector decides about one photo of each kind."""
     chosen, detector = _choose_examples(judged), judged.detector
     images = judged.wells.images[list(chosen.values())]
-    decisions = decide(detector, networks, images, score_for([detector], networks, images))
+    verdict = judge_images(detector, networks, images)
+    decisions = list_decisions(images, verdict, list(detector.scores), detector.threshold)
     parts = [
-        draw_decision(label, decision, detector)
+        draw_decision(label, decision, mark_counted(detector))
         for label, decision in zip(chosen, decisions, strict=True)
     ]
     title = f"A photo is called a spill where its mean score reaches {detector.threshold:.2f}"
@@ -108,7 +113,7 @@ def draw_mistakes(path: Path, judged: Judged, networks: Mapping[str, Members]) -
         for start in range(0, len(shown), PHOTOS_A_ROW):
             some = shown[start : start + PHOTOS_A_ROW]
             images = judged.wells.images[some]
-            blocks = map_decision(detector, networks, images)
+            blocks = judge_images(detector, networks, images).blocks
             captions = [f"{score:.2f}" for score in judged.scores[some]]
             rows.append(Row("" if start else label, as_tiles(images), captions))
             rows.append(Row("", as_tiles(lay_over(images, blocks, detector.threshold))))
@@ -134,7 +139,8 @@ def draw_reconstructions(path: Path, name: str, network: Network, judged: Judged
         found = _find_clear(judged, judged.kinds == kind)
         if len(found):
             of_kind[kind] = found[evenly_spaced(len(found), MEASURED)]
-    errors = {kind: np.median(block_errors(network, images[one])) for kind, one in of_kind.items()}
+    errors_of = partial(block_errors, network)
+    errors = {kind: np.median(in_batches(errors_of, images[one])) for kind, one in of_kind.items()}
     times = [
         f"{errors[kind] / errors[report.NORMAL]:.1f} times as much on {EXAMPLES[kind]}"
         for kind in of_kind
@@ -177,8 +183,9 @@ def _choose_examples(judged: Judged) -> dict[str, int]:
             chosen[label] = int(ranked[len(ranked) // 2])
     covered = np.flatnonzero(right & ~judged.wells.labels & judged.obstructed)
     if len(covered):
-        sides = score_sides(judged.wells.images[covered], judged.detector.occlusion.normality)
-        chosen[COVERED] = int(covered[np.argmax(sides)])
+        sides = in_batches(describe_sides, judged.wells.images[covered])
+        strangeness = strangest(sides, judged.detector.occlusion.normality)
+        chosen[COVERED] = int(covered[int(strangeness.argmax())])
     return chosen
 
 

@@ -48,6 +48,13 @@ def save(members: Members, name: str, settings: Settings, path: Path) -> None:
         temporary.write_bytes(to_bytes(weights, metadata=metadata))
 
 
+def read_settings(path: Path) -> Settings:
+    """Return what the members in a file that `save` wrote were built from."""
+    with safe_open(path, framework="pt") as file:
+        settings: Settings = json.loads(file.metadata()[METADATA_KEY])["settings"]
+    return settings
+
+
 def load(path: Path) -> Members:
     """Return members to use on the CPU; raises InputError where their file is missing or broken."""
     try:

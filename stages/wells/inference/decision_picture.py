@@ -1,6 +1,6 @@
 """How a detector decides about a photo, as a picture: its blocks, its scores and the threshold."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -23,18 +23,8 @@ from stages.common.pictures import (
     line_height,
 )
 from stages.common.types import FloatArray, Images, Marks
-from stages.wells.detection.decision_map import (
-    FULL_HEAT,
-    LEAST_THRESHOLD,
-    heat_of,
-    lay_over,
-    map_decision,
-    mark_counted,
-)
-from stages.wells.detection.detector import Detector, combine
-from stages.wells.detection.features import BLOCK
-from stages.wells.detection.normality import Scores
-from stages.wells.networks.registry import Members
+from stages.wells.inference.heat import FULL_HEAT, LEAST_THRESHOLD, heat_of, lay_over
+from stages.wells.inference.verdict import VIEWS, Verdict
 
 MAGNIFICATION = 6
 # Bars end at that many times the threshold; their numbers don't.
@@ -46,45 +36,44 @@ LINE = line_height(font(TEXT_SIZE))
 class Decision(NamedTuple):
     """What a detector says of a photo.
 
-    image: `[3, H, W]` uint8; blocks: how strange each is, `[H / 4, W / 4]`; scores: each of the
-    detector's, standardised; score: their mean; obstructed: whether something lies over the well.
+    image: `[3, H, W]` uint8; blocks: how strange each is, `[rows, columns]`; scores: each of the
+    detector's, by name, standardised; score: their mean; threshold: from where on it is a spill;
+    view: one of VIEWS.
     """
 
     image: Images
     blocks: FloatArray
     scores: Mapping[str, float]
     score: float
-    obstructed: bool
+    threshold: float
+    view: str
 
 
-def decide(
-    detector: Detector, networks: Mapping[str, Members], images: Images, scores: Scores
+def list_decisions(
+    images: Images, verdict: Verdict, names: Sequence[str], threshold: float
 ) -> list[Decision]:
-    """Return what a detector says of each of images `[N, 3, H, W]` uint8.
-
-    scores: of these images, not standardised, `[N]` each.
-    """
-    standard = detector.standardise(scores)
-    blocks = map_decision(detector, networks, images)
-    combined, obstructed = combine(standard), detector.occlusion.find(images)
+    """Return what is said of each of images `[N, 3, H, W]` uint8, by scores of these names."""
     return [
         Decision(
             image,
-            blocks[i],
-            {name: float(one[i]) for name, one in standard.items()},
-            float(combined[i]),
-            bool(obstructed[i]),
+            verdict.blocks[i],
+            dict(zip(names, verdict.scores[i].tolist(), strict=True)),
+            float(verdict.score[i]),
+            threshold,
+            VIEWS[verdict.view[i]],
         )
         for i, image in enumerate(images)
     ]
 
 
-def draw_decision(label: str, decision: Decision, detector: Detector) -> Image.Image:
+def draw_decision(label: str, decision: Decision, counted: Marks) -> Image.Image:
     """Return a photo, its blocks as strange as they are, and its scores, WIDTH wide.
 
-    The blocks that count are outlined; the frame has the colour of what the photo is called.
+    The blocks that count, `[rows, columns]`, are outlined; the frame has the colour of what the
+    photo is called.
     """
-    spill = decision.score >= detector.threshold
+    threshold = decision.threshold
+    spill = decision.score >= threshold
     verdict, colour = ("spill", SPILL) if spill else ("normal", NORMAL)
     height, width = (MAGNIFICATION * side for side in decision.image.shape[1:])
     left = MARGIN, 2 * MARGIN + width, 3 * MARGIN + 2 * width
@@ -95,25 +84,25 @@ def draw_decision(label: str, decision: Decision, detector: Detector) -> Image.I
     bold, plain = font(TEXT_SIZE, bold=True), font(TEXT_SIZE)
 
     draw.text((MARGIN, GAP), _shorten(label, left[2] - left[0] - MARGIN), INK, bold)
-    said = f"{verdict}, {decision.score:.2f} against {detector.threshold:.2f}"
+    said = f"{verdict}, {decision.score:.2f} against {threshold:.2f}"
     draw.text((left[2], GAP), said, colour, bold)
 
-    laid = lay_over(decision.image[None], decision.blocks[None], detector.threshold)[0]
+    laid = lay_over(decision.image[None], decision.blocks[None], threshold)[0]
     photo, heat = as_tiles(np.stack([decision.image, laid]))
     picture.paste(fit_tile(photo, width, colour), (left[0], top))
-    view = "view obstructed: please look" if decision.obstructed else "view clear"
+    view = f"view {decision.view}" + ("" if decision.view == VIEWS[0] else ": please look")
     draw.text((left[0], top + height + GAP // 2), view, GREY, plain)
 
     picture.paste(heat.resize((width, height), Image.Resampling.NEAREST), (left[1], top))
-    _outline(draw, mark_counted(detector), (left[1], top))
-    _draw_key(picture, (left[1], top + height + GAP), width, detector.threshold)
-    _draw_bars(draw, decision, detector.threshold, (left[2], top), WIDTH - MARGIN - left[2])
+    _outline(draw, counted, width // counted.shape[1], (left[1], top))
+    _draw_key(picture, (left[1], top + height + GAP), width, threshold)
+    _draw_bars(draw, decision, (left[2], top), WIDTH - MARGIN - left[2])
     return picture
 
 
-def _outline(draw: ImageDraw.ImageDraw, counted: Marks, corner: tuple[int, int]) -> None:
-    """Draw a line between blocks that count, `[rows, columns]`, and all others."""
-    side, edges = MAGNIFICATION * BLOCK, np.pad(counted, 1)
+def _outline(draw: ImageDraw.ImageDraw, counted: Marks, side: int, corner: tuple[int, int]) -> None:
+    """Draw a line between blocks that count, `[rows, columns]`, and others; side: in pixels."""
+    edges = np.pad(counted, 1)
     x, y = corner
     for row, column in np.argwhere(edges[:, 1:] != edges[:, :-1]) - (1, 0):
         start = x + side * column, y + side * row
@@ -136,13 +125,10 @@ def _draw_key(picture: Image.Image, corner: tuple[int, int], width: int, thresho
 
 
 def _draw_bars(
-    draw: ImageDraw.ImageDraw,
-    decision: Decision,
-    threshold: float,
-    corner: tuple[int, int],
-    width: int,
+    draw: ImageDraw.ImageDraw, decision: Decision, corner: tuple[int, int], width: int
 ) -> None:
     """Draw each score and, last, their mean; a line through each is the threshold."""
+    threshold = decision.threshold
     x, y = corner
     full = FULL_BAR * max(threshold, LEAST_THRESHOLD)
 
