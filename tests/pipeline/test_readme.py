@@ -75,11 +75,35 @@ ELSEWHERE = {
         '"dvc exp run -S detectors.together.rule=sigma',
     ),
     "make docs": ("test_docs", "filled_pages(ROOT)"),
+    "python classify.py exported/detector.onnx a.jpg b.jpg": (
+        "test_embedding",
+        '"python classify.py exported/detector.onnx a.jpg b.jpg"',
+    ),
+    "npm install --ignore-scripts onnxruntime-node@1.30.0 sharp@0.35.5": (
+        "test_embedding",
+        '"npm install --ignore-scripts onnxruntime-node@"',
+    ),
+    "export ORT_DISABLE_TELEMETRY=1": ("test_embedding", "typed_line('export ')"),
+    'python -c "import onnxruntime as o; '
+    "print(o.InferenceSession('exported/detector.onnx').get_inputs()[0])\"": (
+        "test_embedding",
+        "import onnxruntime as o; print(o.InferenceSession(",
+    ),
+    "python3 -m venv small": ("test_small_environment", '"-m", "venv", folder'),
+    "small/bin/python -m pip install -r requirements-classify.txt": (
+        "test_small_environment",
+        "-m pip install --quiet --retries 1 -r {REQUIREMENTS}",
+    ),
+    "small/bin/python -m tools.classify photos/ --model detector.onnx": (
+        "test_small_environment",
+        '"-m", "tools.classify", "photos"',
+    ),
     "dvc push": ("test_sharing", 'walk.type("clone", "dvc push")'),
     "dvc pull": ("test_sharing", 'walk.type("wells", "dvc pull")'),
 }
 # Run by no test, and why.
 NOT_RUN = {
+    "python -m pip install onnxruntime==1.32.0 pillow==13.0.0": "a test compares its pins",
     "dvc exp remove NAME": "DVC's own; the walk through sharing removes one from a remote",
     "git switch BRANCH": "Git's own",
     "make seeds": "17 minutes",
