@@ -201,15 +201,19 @@ def _arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("paths", nargs="+", metavar="PATH")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="else standard output")
-    parser.add_argument("--format", choices=("csv", "json"), help="else by FILE's ending")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="default: standard output")
+    parser.add_argument("--format", choices=("csv", "json"), help="default: by FILE's ending")
     parser.add_argument(
         "--heatmaps", type=Path, metavar="DIR", help="draw how each photo was decided"
     )
     parser.add_argument(
-        "--model", type=Path, default=paths.EXPORTED, metavar="FILE", help=f"else {paths.EXPORTED}"
+        "--model",
+        type=Path,
+        default=paths.EXPORTED,
+        metavar="FILE",
+        help=f"default: {paths.EXPORTED}",
     )
-    parser.add_argument("--threshold", type=float, help="else the detector's own")
+    parser.add_argument("--threshold", type=float, metavar="T", help="default: the detector's own")
     arguments = parser.parse_args()
     if arguments.threshold is not None and not math.isfinite(arguments.threshold):
         parser.error("the threshold must be a finite number")

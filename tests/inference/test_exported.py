@@ -107,7 +107,9 @@ def test_what_is_no_onnx_is_refused(content: bytes, tmp_path: Path) -> None:
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "none.onnx", tmp_path):
-        with pytest.raises(InputError, match=r"can't be read \(.*`dvc repro export`"):
+        with pytest.raises(
+            InputError, match=r"can't be read \(.*name the ONNX file .*`dvc repro export`"
+        ):
             load_exported(path)
 
 

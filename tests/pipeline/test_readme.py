@@ -94,7 +94,7 @@ ELSEWHERE = {
         "test_small_environment",
         "-m pip install --quiet --retries 1 -r {REQUIREMENTS}",
     ),
-    "small/bin/python -m tools.classify photos/ --model detector.onnx": (
+    "small/bin/python -m tools.classify photos/ --model exported/detector.onnx": (
         "test_small_environment",
         '"-m", "tools.classify", "photos"',
     ),

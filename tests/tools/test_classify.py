@@ -454,7 +454,7 @@ def test_a_missing_model_is_told_in_one_message(tmp_path: Path) -> None:
     put(tmp_path, "a.png", NORMAL[0])
     done = run(tmp_path, tmp_path / "no-model.onnx", "a.png")
     assert done.returncode == 1
-    said = r"error: \S+/no-model\.onnx can't be read \(No such file.*\): `dvc repro export` writes "
+    said = r"error: \S+/no-model\.onnx can't be read \(No such file.*\): name the ONNX file of "
     assert re.match(said, done.stderr)
     assert done.stderr.count("\n") == 1
     assert "Traceback" not in done.stderr

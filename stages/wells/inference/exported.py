@@ -38,8 +38,8 @@ def load_exported(path: Path = paths.EXPORTED, threads: int = 1) -> Exported:
         content = path.read_bytes()
     except OSError as error:
         raise InputError(
-            f"{path} can't be read ({error.strerror}): `dvc repro export` writes the detector in "
-            "use there, `dvc pull` fetches it"
+            f"{path} can't be read ({error.strerror}): name the ONNX file of a detector; "
+            f"`dvc repro export` writes {paths.EXPORTED}"
         ) from None
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = threads, SILENT
