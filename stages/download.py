@@ -16,10 +16,11 @@ class Params(Section):
 
 
 def main() -> None:
-    source = load_params(Params).dataset.source
-    fetch_archive(source, paths.ARCHIVE)
+    params = load_params(Params)
+    source, additions = params.dataset.source, params.dataset.additions
+    fetch_archive(source, paths.ARCHIVE, params.dataset.known, additions)
     sha256 = sha256_of(paths.ARCHIVE)
-    if sha256 != KNOWN_SHA256 and not is_synthetic(source):
+    if sha256 != KNOWN_SHA256 and not (is_synthetic(source) or additions):
         print(
             f"warning: {paths.ARCHIVE} has sha256 {sha256}, not that of the known copy: metrics "
             "will differ from the committed ones",

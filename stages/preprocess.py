@@ -49,7 +49,8 @@ def main() -> None:
     draw_photos("test_spill", parts.test[spill], "Spills of the test set", SPILL)
 
     sha256 = sha256_of(paths.ARCHIVE)
-    about = {"sha256": sha256, "known_copy": sha256 == KNOWN_SHA256}
+    known = sha256 == KNOWN_SHA256
+    about = {"sha256": sha256, "known_copy": known, "layout": wells.layout}
     write_json(paths.REPORTS / "dataset.json", about | count_photos(photos, parts))
 
 

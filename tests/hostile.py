@@ -202,14 +202,12 @@ import json, resource, sys
 from pathlib import Path
 from stages.bayes.avatars import read_avatars
 from stages.common.errors import InputError
-from stages.common import sources
-from stages.wells.data import archive
+from stages.wells.data.fetch import fetch_archive
 from stages.wells.data.images import decode_all
 
 def read(path):
     if path.suffix == ".zip":
-        with archive.open_zip(path) as opened:
-            archive.write_canonical(sources.files_of_zip(opened), path.with_suffix(".out"), "zip")
+        fetch_archive(str(path), path.with_suffix(".out"))
     elif path.is_dir() or path.suffix == ".avatars":
         read_avatars(path)
     else:

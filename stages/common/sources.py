@@ -66,6 +66,19 @@ def files_of_zip(archive: zipfile.ZipFile) -> dict[str, Reader]:
     return files
 
 
+def folders_of_folder(folder: Path) -> frozenset[str]:
+    """Return the paths of all folders below a folder, relative to it."""
+    return frozenset(
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_dir()
+    )
+
+
+def folders_of_zip(archive: zipfile.ZipFile) -> frozenset[str]:
+    """Return the paths of the folders that stand in an open zip themselves."""
+    names = (name.replace("\\", "/") for name in archive.namelist())
+    return frozenset(name.rstrip("/") for name in names if name.endswith("/"))
+
+
 def is_junk(path: str) -> bool:
     """Tell what systems and editors leave behind: whatever begins with a dot, or is in JUNK."""
     return any(part.startswith(".") or part in JUNK for part in PurePosixPath(path).parts)

@@ -15,6 +15,7 @@ from stages.common import sources
 from stages.common.errors import InputError
 from stages.wells.data import archive
 from stages.wells.data.archive import has_known_spills, parse_annotation, read_wells
+from stages.wells.data.fetch import fetch_archive
 from tests.wells_files import LAYOUT, OLD, unpack, zip_of
 
 ANNOTATION = "test/test_annotation.txt"
@@ -40,11 +41,7 @@ CENTRAL, FLAGS, SIZE, OFFSET = b"PK\1\2", 8, 24, 42
 
 
 def canonical(source: Path, target: Path) -> bytes:
-    if source.is_dir():
-        archive.write_canonical(sources.files_of_folder(source), target, str(source))
-    else:
-        with archive.open_zip(source) as opened:
-            archive.write_canonical(sources.files_of_zip(opened), target, str(source))
+    fetch_archive(str(source), target)
     return target.read_bytes()
 
 

@@ -8,10 +8,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stages.bayes.avatars import read_avatars
-from stages.common import sources
 from stages.common.errors import InputError
-from stages.wells.data import archive
 from stages.wells.data.archive import Wells, parse_annotation, read_wells
+from stages.wells.data.fetch import fetch_archive
 from tests.hostile import GOOD, MIB, Entry, broken, few, read_or_refused, stated_zip, written, zeros
 from tests.wells_files import LAYOUT, zip_of
 from tools.photos import find_photos
@@ -62,8 +61,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def wells_of(source: Path) -> Wells:
     target = source.with_name("wells.zip")
-    with archive.open_zip(source) as opened:
-        archive.write_canonical(sources.files_of_zip(opened), target, str(source))
+    fetch_archive(str(source), target)
     return read_wells(target)
 
 

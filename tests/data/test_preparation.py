@@ -27,6 +27,7 @@ COUNTS: dict[str, Any] = {
     "files": {"train": 24, "proliv": 4, "test": 8, "test_normal": 4, "test_spill": 4},
     "distinct": {"train": 21, "proliv": 3, "test": 4, "test_normal": 2, "test_spill": 2},
     "leaks": {"train_in_proliv": 1, "test_in_train": 1, "test_in_proliv": 1},
+    "additions": {"train": 0, "proliv": 0, "left_out_as_in_test": 0},
     # Of the distinct training images one is a spill.
     "split": {"train": 20, "folds": [10, 10], "spills": 3},
 }
@@ -91,6 +92,56 @@ def test_all_test_photos_are_kept_with_names_labels_and_marks(photos: Photos, pa
     assert parts.test_labels.tolist() == [False] * 4 + [True] * 4
     assert parts.test_labels.dtype == parts.test_distinct.dtype == np.bool_
     assert parts.test_names[parts.test_distinct].tolist() == ["n0", "n3", "s0", "s2"]
+
+
+def with_additions(train: dict[str, bytes], spills: dict[str, bytes]) -> Wells:
+    """The wells with photos that additions brought."""
+    return WELLS._replace(train=WELLS.train | train, spills=WELLS.spills | spills)
+
+
+def test_additions_are_learnt_from_but_what_repeats_the_test_set_is_left_out(
+    photos: Photos, parts: Parts
+) -> None:
+    # Of the normals one is new, one known already, and one is the test photo n3; of the known
+    # spills one is new, and one is s0.
+    train = {"addition-1/a": well(400), "addition-1/b": well(7), "addition-2/a": well(201, "BMP")}
+    spills = {"addition-1/a": well(500), "addition-1/b": well(300)}
+    wells = with_additions(train, spills)
+    more = decode_photos(wells, 32, 48)
+    found = split_photos(more, wells.labels, FOLDS, SEED)
+    new = {image.tobytes() for image in found.train} - {image.tobytes() for image in parts.train}
+    assert new == {more.train.images[more.train.names == "addition-1/a"][0].tobytes()}
+    assert len(found.spills) == len(parts.spills) + 1
+    np.testing.assert_array_equal(found.test, parts.test)
+    np.testing.assert_array_equal(found.test_labels, parts.test_labels)
+    assert count_photos(more, found)["additions"] == {
+        "train": 3,
+        "proliv": 2,
+        "left_out_as_in_test": 2,
+    }
+
+
+@pytest.mark.parametrize(
+    ("train", "spills", "said"),
+    [
+        ({"addition-1/a": well(101)}, {}, "train/addition-1/a is called normal, proliv/1 a spill"),
+        ({}, {"addition-1/a": well(3)}, "train/05 is called normal, proliv/addition-1/a a spill"),
+        ({"addition-1/a": well(300)}, {}, "train/addition-1/a is called normal, test/s0 a spill"),
+        ({}, {"addition-3/a": well(201)}, "test/n3 is called normal, proliv/addition-3/a a spill"),
+        (
+            {"addition-1/a": well(400)},
+            {"addition-2/b": well(400, "BMP")},
+            "train/addition-1/a is called normal, proliv/addition-2/b a spill",
+        ),
+    ],
+)
+def test_an_addition_that_contradicts_what_a_photo_is_called_is_refused(
+    train: dict[str, bytes], spills: dict[str, bytes], said: str
+) -> None:
+    wells = with_additions(train, spills)
+    with pytest.raises(InputError, match=r"1 photos are called both .*dataset\.additions") as told:
+        split(wells)
+    assert said in str(told.value)
 
 
 @pytest.mark.parametrize(("height", "width"), [(28, 28), (64, 96)])
@@ -169,7 +220,7 @@ def test_the_stage_counts_copies_and_leaks_and_keeps_them_out(tmp_path: Path) ->
     done = preprocess(tmp_path, WELLS)
     assert done.returncode == 0, done.stderr
     report = report_of(tmp_path)
-    assert list(report) == ["sha256", "known_copy", *COUNTS]
+    assert list(report) == ["sha256", "known_copy", "layout", *COUNTS]
     assert not report["known_copy"]
     assert {key: report[key] for key in COUNTS} == COUNTS
     data = tmp_path / "data/wells"

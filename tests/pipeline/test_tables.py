@@ -15,7 +15,7 @@ import yaml
 from tests.clones import ROOT
 from tools.show import narrow_table
 
-LONGEST_GRAPH, MOST_METRICS, MOST_PARAMETERS, MOST_PLOTS = 310, 30, 35, 12
+LONGEST_GRAPH, MOST_METRICS, MOST_PARAMETERS, MOST_PLOTS = 310, 30, 37, 12
 MOST_COLUMNS, WIDEST_TABLE = 110, 120
 # Curves and pictures of the wells, before those of the styles and avatars.
 BAYES = ("plots/random_", "plots/style_")

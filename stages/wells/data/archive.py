@@ -4,6 +4,7 @@ train/NAME                  normal wells
 proliv/NAME                 known spills, of which there may be none
 test/imgs/NAME              wells of either kind
 test/test_annotation.txt    a line `NAME LABEL` for each of test/imgs; 1 = spill, 0 = normal
+layout.txt                  in which layout they came, where that was another
 """
 
 import stat
@@ -14,46 +15,50 @@ from typing import NamedTuple
 
 from stages.common.errors import InputError
 from stages.common.files import replacing
-from stages.common.sources import Reader, files_of_zip, is_junk
+from stages.common.sources import Reader, files_of_zip
 
 # Of the canonical archive that the known copy gives, which the committed results are from.
 KNOWN_SHA256 = "ca7238d84bf0df66140fe12d08d7bb9613f20d7df58c1561c57d78c34a830735"
 PHOTOS = TRAIN, SPILLS, TEST = "train/", "proliv/", "test/imgs/"
-ANNOTATION = "test/test_annotation.txt"
+ANNOTATION, LAYOUT = "test/test_annotation.txt", "layout.txt"
 REQUIRED = (TRAIN, TEST, ANNOTATION)
 NAMES_SHOWN = 20
 
 
 class Wells(NamedTuple):
-    """What an archive holds: encoded images by name in sorted order, and the test labels."""
+    """What an archive holds: encoded images by name in sorted order, and the test labels.
+
+    layout: in which they came.
+    """
 
     train: dict[str, bytes]
     spills: dict[str, bytes]
     test: dict[str, bytes]
     labels: dict[str, bool]
+    layout: str = "own"
 
 
 def write_canonical(files: Mapping[str, Reader], target: Path, source: str) -> None:
-    """Write files, given by path and reader, as the canonical archive.
+    """Write files, given by their paths in it and readers, as the canonical archive.
 
-    Leading folders common to all are dropped, so are junk files and whatever lies outside the
-    layout; entries are sorted, stored, and carry no time. Raises InputError, naming `source`,
-    where a required part of the layout is missing or empty, or a file can't be read.
+    Whatever lies outside the layout is dropped; entries are sorted, stored, and carry no time.
+    Raises InputError, naming `source`, where a required part of the layout is missing or empty, or
+    a file can't be read.
     """
-    found = _without_common_folders(files)
-    kept = sorted(path for path in found if path.startswith(PHOTOS) or path == ANNOTATION)
+    kept = sorted(path for path in files if path.startswith(PHOTOS) or path in (ANNOTATION, LAYOUT))
     if missing := [part for part in REQUIRED if not any(path.startswith(part) for path in kept)]:
-        top = _shorten(sorted({path.split("/")[0] for path in found})) or "nothing"
+        top = shorten(sorted({path.split("/")[0] for path in files})) or "nothing"
         raise InputError(
             f"{source}: {', '.join(missing)} missing or empty. An archive of wells holds "
-            f"{', '.join(REQUIRED)} and, where spills are known, {SPILLS}; this one holds {top}"
+            f"{', '.join(REQUIRED)} and, where spills are known, {SPILLS}, or else MVTec's layout "
+            f"(train/good/, test/good/, test/KIND/); this one holds {top}"
         )
     with replacing(target) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for path in kept:
             entry = zipfile.ZipInfo(path)
             entry.create_system = 3
             entry.external_attr = (stat.S_IFREG | 0o644) << 16
-            archive.writestr(entry, found[path]())
+            archive.writestr(entry, files[path]())
 
 
 def open_zip(path: Path) -> zipfile.ZipFile:
@@ -87,7 +92,8 @@ def read_wells(path: Path) -> Wells:
     )
     if ANNOTATION not in files:
         raise InputError(f"{path}: {ANNOTATION} is missing; `dvc repro -f download` makes it anew")
-    return Wells(train, spills, test, parse_annotation(files[ANNOTATION], test))
+    layout = files.get(LAYOUT, b"own").decode("utf-8", "replace").strip()
+    return Wells(train, spills, test, parse_annotation(files[ANNOTATION], test), layout)
 
 
 def has_known_spills(path: Path) -> bool:
@@ -125,24 +131,14 @@ def parse_annotation(content: bytes, names: Iterable[str]) -> dict[str, bool]:
             raise InputError(f"{where}: {name} isn't in {TEST}; add the image or drop the line")
         labels[name] = label == "1"
     if unlabelled := sorted(images - labels.keys()):
-        raise InputError(f"{ANNOTATION} has no line for {_shorten(unlabelled)}")
+        raise InputError(f"{ANNOTATION} has no line for {shorten(unlabelled)}")
     for kind, present in (("spill", True), ("normal", False)):
         if present not in labels.values():
             raise InputError(f"{ANNOTATION} has no {kind}: its rate could not be measured")
     return labels
 
 
-def _without_common_folders(files: Mapping[str, Reader]) -> dict[str, Reader]:
-    """Return the files that aren't junk by their paths below the folders that hold all of them."""
-    kept = {path: read for path, read in files.items() if not is_junk(path)}
-    while True:
-        # Empty for a file that lies in no folder.
-        folders = {path.split("/")[0] if "/" in path else "" for path in kept}
-        if len(folders) != 1 or folders <= {"", "train", "proliv", "test"}:
-            return kept
-        kept = {path.partition("/")[2]: read for path, read in kept.items()}
-
-
-def _shorten(names: list[str]) -> str:
+def shorten(names: list[str]) -> str:
+    """Return names in a line, the first NAMES_SHOWN of them and how many more there are."""
     more = len(names) - NAMES_SHOWN
     return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")

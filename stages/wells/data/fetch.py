@@ -1,8 +1,11 @@
 """Where the wells come from: Google Drive, any other URL, a local zip or folder, or drawn ones."""
 
 import os
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from errno import EACCES, EDQUOT, EEXIST, EFBIG, ENOSPC, ENOTDIR, EROFS
 from pathlib import Path
+from typing import NamedTuple
 
 import gdown
 import requests
@@ -10,7 +13,7 @@ from gdown.exceptions import DownloadError
 
 from stages.common import sources
 from stages.common.errors import InputError
-from stages.wells.data import archive
+from stages.wells.data import archive, layouts
 from stages.wells.synthetic.archive import MIN_TRAIN_COUNT, TRAIN_COUNT, draw_archive
 
 STAND_IN = "WELLS_ARCHIVE"
@@ -20,25 +23,48 @@ DISK_ERRORS = {EACCES, EDQUOT, EEXIST, EFBIG, ENOSPC, ENOTDIR, EROFS}
 TIMEOUT_SECONDS = 60.0
 
 
-def fetch_archive(source: str, target: Path) -> None:
-    """Write the canonical archive of a source to `target`.
+class Opened(NamedTuple):
+    """What a source holds: its files, and the paths of its folders, also of empty ones."""
+
+    files: Mapping[str, sources.Reader]
+    folders: frozenset[str]
+
+
+def fetch_archive(source: str, target: Path, known: int = 0, additions: Sequence[str] = ()) -> None:
+    """Write the canonical archive of a source, with additions, to `target`.
 
     source: a URL (a Google Drive link among them), the path of a zip or of a folder, `synthetic`,
-    or `synthetic:N` for N training images. Where the environment variable WELLS_ARCHIVE names a
-    zip or folder, that is read in place of a URL. Raises InputError where the source can't be had.
+    or `synthetic:N` for N training images; in one of two layouts (layouts.py), `known` of each kind
+    of anomaly being known. Where the environment variable WELLS_ARCHIVE names a zip or folder, that
+    is read in place of a URL. additions: paths of zips or folders. Raises InputError where one of
+    all these can't be had.
     """
-    if is_synthetic(source):
-        drawn = draw_archive(_train_count(source))
-        files = {path: lambda data=data: data for path, data in drawn.items()}
-        archive.write_canonical(files, target, source)
-    elif "://" not in source:
-        _copy(Path(source), target, "dataset.source in params.yaml")
-    elif stand_in := os.environ.get(STAND_IN):
-        _copy(Path(stand_in), target, f"the environment variable {STAND_IN}")
-    else:
-        download = target.with_name("download.zip")
-        _download(source, download)
-        _copy(download, target, "the download")
+    with ExitStack() as opened:
+        download = None
+        if is_synthetic(source):
+            drawn = draw_archive(_train_count(source))
+            files = {path: lambda data=data: data for path, data in drawn.items()}
+            found, place = Opened(files, frozenset()), source
+        elif "://" not in source:
+            place = source
+            found = _open(Path(source), "dataset.source in params.yaml", opened)
+        elif stand_in := os.environ.get(STAND_IN):
+            place = stand_in
+            found = _open(Path(stand_in), f"the environment variable {STAND_IN}", opened)
+        else:
+            download = target.with_name("download.zip")
+            place = str(download)
+            _download(source, download)
+            found = _open(download, "the download", opened)
+        more = [
+            layouts.Addition(
+                path, _open(Path(path), "dataset.additions in params.yaml", opened).files
+            )
+            for path in additions
+        ]
+        arranged = layouts.arrange(found.files, found.folders, known, place)
+        archive.write_canonical(layouts.add(arranged, more), target, place)
+    if download:
         download.unlink()
 
 
@@ -60,15 +86,15 @@ def _train_count(source: str) -> int:
     return int(count)
 
 
-def _copy(source: Path, target: Path, named_by: str) -> None:
+def _open(source: Path, named_by: str, opened: ExitStack) -> Opened:
+    """Return what a folder or zip holds, which must be read before `opened` is closed."""
     source = source.expanduser()
     if source.is_dir():
-        archive.write_canonical(sources.files_of_folder(source), target, str(source))
-    elif source.is_file():
-        with archive.open_zip(source) as opened:
-            archive.write_canonical(sources.files_of_zip(opened), target, str(source))
-    else:
-        raise InputError(f"{source} is neither a file nor a folder: correct {named_by}")
+        return Opened(sources.files_of_folder(source), sources.folders_of_folder(source))
+    if source.is_file():
+        packed = opened.enter_context(archive.open_zip(source))
+        return Opened(sources.files_of_zip(packed), sources.folders_of_zip(packed))
+    raise InputError(f"{source} is neither a file nor a folder: correct {named_by}")
 
 
 def _download(url: str, target: Path) -> None:

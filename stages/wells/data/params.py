@@ -11,6 +11,8 @@ PatchedPixels = Annotated[int, Field(ge=16, le=256, multiple_of=8)]
 
 class DatasetParams(Section):
     source: Source
+    known: Annotated[int, Field(ge=0)]
+    additions: list[Source]
 
 
 class ImageParams(Section):
