@@ -14,10 +14,10 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo repro restore seeds compare show review docs hooks quick test clean
+.PHONY: help setup demo repro restore seeds small-sets compare show review docs hooks quick test clean
 
 help: ## show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 16
 
 setup: $(VENV)/ready ## make .venv with everything pinned (2 to 5 minutes, 1.7 GB or more)
 
@@ -49,6 +49,9 @@ seeds: repro ## every metric's spread over five seeds, by DVC's experiment queue
 	done
 	WELLS_ARCHIVE='$(CURDIR)/data/raw/wells.zip' dvc exp run --run-all
 	python -m tools.seeds $(SEEDS)
+
+small-sets: $(VENV)/ready repro ## how few training wells and known spills are enough (3 minutes): docs/small_sets.csv
+	python -m tools.small_sets
 
 compare: $(VENV)/ready repro ## a grid of latent sizes by DVC's queue, and a table of them
 	dvc exp run --queue --set-param 'networks.autoencoder.latent=$(LATENTS)' \

@@ -2,9 +2,9 @@
 
 What stands in a page between `<!-- metrics: NAME -->` and `<!-- end -->` is the block NAME of
 docs/metrics.md.j2, a Jinja2 template that sees every file of metrics/ and metrics/reports/ by its
-name, docs/peers.csv as `peers` and the means of docs/few_avatars.csv as `few`. So no sentence with
-a measured number is edited by hand after a run. docs/compared.png and docs/few_avatars.png are
-drawn of the same.
+name, docs/peers.csv as `peers`, and the means of docs/few_avatars.csv as `few` and of
+docs/small_sets.csv as `small`. So no sentence with a measured number is edited by hand after a run.
+docs/compared.png, docs/few_avatars.png and docs/small_sets.png are drawn of the same.
 """
 
 import argparse
@@ -19,7 +19,7 @@ import jinja2
 from stages.common import paths
 from stages.common.errors import InputError, run
 from stages.common.files import write_text
-from tools import few_avatars
+from tools import few_avatars, small_sets
 from tools.peers import PICTURE, draw_compared, read_peers
 
 TEMPLATE = Path("docs/metrics.md.j2")
@@ -33,6 +33,7 @@ def main() -> None:
         write_text(path, text)
     draw_compared(PICTURE, read_metrics(Path()), read_peers(Path()))
     few_avatars.draw_few(few_avatars.PICTURE, few_avatars.read_table(Path()))
+    small_sets.draw_small(small_sets.PICTURE, small_sets.read_table(Path()))
 
 
 def filled_pages(folder: Path) -> dict[Path, str]:
@@ -65,7 +66,9 @@ def render_blocks(folder: Path) -> dict[str, str]:
     template = environment.from_string((folder / TEMPLATE).read_text(encoding="utf-8"))
     peers = read_peers(folder).to_dict("records")
     few = few_avatars.mean_over_seeds(few_avatars.read_table(folder)).to_dict("index")
-    context = template.new_context({**read_metrics(folder), "peers": peers, "few": few})
+    small = small_sets.mean_over_draws(small_sets.read_table(folder)).to_dict("records")
+    told = {"peers": peers, "few": few, "small": small}
+    context = template.new_context({**read_metrics(folder), **told})
     return {name: "".join(block(context)).strip() for name, block in template.blocks.items()}
 
 

@@ -8,10 +8,13 @@ from PIL import Image
 
 from stages.common.errors import InputError
 from tests.clones import ROOT
+from tools import small_sets
 from tools.docs import TEMPLATE, filled_pages, interval, percent, read_metrics, spread
 from tools.few_avatars import PICTURE as FEW
 from tools.few_avatars import draw_few, read_table
 from tools.peers import PICTURE, draw_compared, read_peers
+from tools.small_sets import PICTURE as SMALL
+from tools.small_sets import draw_small
 
 
 def test_every_page_tells_the_committed_metrics() -> None:
@@ -44,6 +47,12 @@ def test_the_picture_of_few_avatars_shows_the_committed_table(tmp_path: Path) ->
         np.testing.assert_array_equal(np.asarray(new), np.asarray(committed), "run `make docs`")
 
 
+def test_the_picture_of_small_sets_shows_the_committed_table(tmp_path: Path) -> None:
+    draw_small(tmp_path / "new.png", small_sets.read_table(ROOT))
+    with Image.open(tmp_path / "new.png") as new, Image.open(ROOT / SMALL) as committed:
+        np.testing.assert_array_equal(np.asarray(new), np.asarray(committed), "run `make docs`")
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A project of one page, one block and one metric."""
@@ -52,6 +61,7 @@ def project(tmp_path: Path) -> Path:
         str(TEMPLATE): "{% block rate %}\nIt is {{ seeds.tpr | percent }}.\n{% endblock %}\n",
         "metrics/seeds.json": '{"tpr": 0.5}',
         "docs/few_avatars.csv": "avatars,seed,held_out_bits,accuracy,fidelity\n",
+        "docs/small_sets.csv": "train,spills,tpr,tnr,auroc,draw\n",
         "docs/peers.csv": "who,method,tpr,tnr,threshold\n",
     }.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
