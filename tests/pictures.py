@@ -2,8 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
+import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from stages.common.types import Images
@@ -44,3 +48,17 @@ def assert_draws_the_same_bytes(draw: Callable[[Path], None], folder: Path) -> N
         picture.load()
         assert picture.format == "PNG"
         assert "Software" not in picture.info, "a library's version would change the bytes"
+
+
+def watch_chart(monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> tuple[list[Any], list[Any]]:
+    """Return two lists that fill as a module draws: the panels of its chart, and what it saves."""
+    panels: list[Any] = []
+    saved: list[Any] = []
+
+    def render(chart: Figure) -> Image.Image:
+        panels.extend(chart.axes)
+        return Image.new("RGB", (1, 1))
+
+    monkeypatch.setattr(module, "render", render)
+    monkeypatch.setattr(module, "save_picture", lambda *given: saved.extend(given))
+    return panels, saved

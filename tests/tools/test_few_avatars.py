@@ -1,17 +1,15 @@
 """How many avatars it takes is measured on the same held-out ones, and drawn as measured."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
-from PIL import Image
 
 from stages.bayes.generators.base import smoothing_mass
 from stages.bayes.generators.styled import Styled
 from tests.avatar_files import dress_avatars, fit_model
+from tests.pictures import watch_chart
 from tools import few_avatars
 
 TABLE = pd.DataFrame(
@@ -47,19 +45,11 @@ def test_means_are_over_seeds() -> None:
 def test_the_picture_shows_each_seed_and_tells_the_means(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    panels: list[Any] = []
-    told: list[str] = []
-
-    def render(chart: Figure) -> Image.Image:
-        panels.extend(chart.axes)
-        return Image.new("RGB", (1, 1))
-
-    monkeypatch.setattr(few_avatars, "render", render)
-    monkeypatch.setattr(few_avatars, "save_picture", lambda path, title, *parts: told.append(title))
+    panels, saved = watch_chart(monkeypatch, few_avatars)
     few_avatars.draw_few(tmp_path / "few.png", TABLE)
     assert [one.get_title(loc="left") for one in panels] == list(few_avatars.MEASURED.values())
     dots, line = panels[2].lines
     assert dots.get_ydata().tolist() == TABLE["accuracy"].tolist()
     assert line.get_ydata().tolist() == pytest.approx([0.3, 0.85, 0.92])
-    assert "11 avatars 30 %" in told[0]
-    assert "from 500 92 %" in told[0]
+    assert "11 avatars 30 %" in saved[1]
+    assert "from 500 92 %" in saved[1]

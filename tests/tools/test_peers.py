@@ -5,10 +5,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
-from PIL import Image
 
 from stages.common.pictures import GREY, SPILL
+from tests.pictures import watch_chart
 from tools import peers
 from tools.peers import LEAST, draw_compared
 
@@ -31,17 +30,9 @@ OTHERS = pd.DataFrame(
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> tuple[list[Any], list[Any]]:
     """Return the panels that are drawn, and what is saved."""
-    panels: list[Any] = []
-    saved: list[Any] = []
-
-    def render(chart: Figure) -> Image.Image:
-        panels.extend(chart.axes)
-        return Image.new("RGB", (1, 1))
-
-    monkeypatch.setattr(peers, "render", render)
-    monkeypatch.setattr(peers, "save_picture", lambda *given: saved.extend(given))
+    watched = watch_chart(monkeypatch, peers)
     draw_compared(Path("x.png"), METRICS, OTHERS)
-    return panels, saved
+    return watched
 
 
 def test_each_is_drawn_at_its_share_of_both_mistakes(drawn: tuple[list[Any], list[Any]]) -> None:

@@ -1,14 +1,12 @@
 """How few wells are enough is measured with fewer of them, and drawn as measured."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
-from PIL import Image
 
+from tests.pictures import watch_chart
 from tests.small_wells import in_turn, noise
 from tools import small_sets
 from tools.small_sets import Wells, draw_fewer, mean_over_draws
@@ -60,22 +58,14 @@ def test_means_and_worst_draws_come_with_the_most_wells_first() -> None:
 def test_the_picture_shows_each_draw_and_tells_what_is_enough(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    panels: list[Any] = []
-    told: list[str] = []
-
-    def render(chart: Figure) -> Image.Image:
-        panels.extend(chart.axes)
-        return Image.new("RGB", (1, 1))
-
-    monkeypatch.setattr(small_sets, "render", render)
-    monkeypatch.setattr(small_sets, "save_picture", lambda path, title, *parts: told.append(title))
+    panels, saved = watch_chart(monkeypatch, small_sets)
     small_sets.draw_small(tmp_path / "small.png", TABLE)
     by_train, by_spills = panels
     dots, line, *_ = by_train.lines
     assert dots.get_xdata().tolist() == [100, 50, 50, 25, 25]
     assert line.get_ydata().tolist() == pytest.approx([1, 0.98, 0.85])
     assert by_spills.lines[1].get_xdata().tolist() == [20, 4]
-    assert told == ["Both rates stay at 98 % or more with 50 training wells or 20 known spills"]
+    assert saved[1] == "Both rates stay at 98 % or more with 50 training wells or 20 known spills"
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,10 @@
 """Where the wells come from: Google Drive, any other URL, a local zip or folder, or drawn ones."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from errno import EACCES, EDQUOT, EEXIST, EFBIG, ENOSPC, ENOTDIR, EROFS
 from pathlib import Path
-from typing import NamedTuple
 
 import gdown
 import requests
@@ -14,20 +13,16 @@ from gdown.exceptions import DownloadError
 from stages.common import sources
 from stages.common.errors import InputError
 from stages.wells.data import archive, layouts
+from stages.wells.data.layouts import Found
 from stages.wells.synthetic.archive import MIN_TRAIN_COUNT, TRAIN_COUNT, draw_archive
 
 STAND_IN = "WELLS_ARCHIVE"
+# Beside the archive, until that is written.
+DOWNLOAD = "download.zip"
 SYNTHETIC = "synthetic"
 RETRIES = 5
 DISK_ERRORS = {EACCES, EDQUOT, EEXIST, EFBIG, ENOSPC, ENOTDIR, EROFS}
 TIMEOUT_SECONDS = 60.0
-
-
-class Opened(NamedTuple):
-    """What a source holds: its files, and the paths of its folders, also of empty ones."""
-
-    files: Mapping[str, sources.Reader]
-    folders: frozenset[str]
 
 
 def fetch_archive(source: str, target: Path, known: int = 0, additions: Sequence[str] = ()) -> None:
@@ -39,32 +34,13 @@ def fetch_archive(source: str, target: Path, known: int = 0, additions: Sequence
     is read in place of a URL. additions: paths of zips or folders. Raises InputError where one of
     all these can't be had.
     """
+    download = target.with_name(DOWNLOAD)
     with ExitStack() as opened:
-        download = None
-        if is_synthetic(source):
-            drawn = draw_archive(_train_count(source))
-            files = {path: lambda data=data: data for path, data in drawn.items()}
-            found, place = Opened(files, frozenset()), source
-        elif "://" not in source:
-            place = source
-            found = _open(Path(source), "dataset.source in params.yaml", opened)
-        elif stand_in := os.environ.get(STAND_IN):
-            place = stand_in
-            found = _open(Path(stand_in), f"the environment variable {STAND_IN}", opened)
-        else:
-            download = target.with_name("download.zip")
-            place = str(download)
-            _download(source, download)
-            found = _open(download, "the download", opened)
-        more = [
-            layouts.Addition(
-                path, _open(Path(path), "dataset.additions in params.yaml", opened).files
-            )
-            for path in additions
-        ]
-        arranged = layouts.arrange(found.files, found.folders, known, place)
-        archive.write_canonical(layouts.add(arranged, more), target, place)
-    if download:
+        found = _find(source, download, opened)
+        more = [_open(Path(path), "dataset.additions in params.yaml", opened) for path in additions]
+        arranged = layouts.add(layouts.arrange(found, known), more)
+        archive.write_canonical(arranged, target, found.place)
+    if "://" in found.place:
         download.unlink()
 
 
@@ -86,15 +62,34 @@ def _train_count(source: str) -> int:
     return int(count)
 
 
-def _open(source: Path, named_by: str, opened: ExitStack) -> Opened:
-    """Return what a folder or zip holds, which must be read before `opened` is closed."""
-    source = source.expanduser()
-    if source.is_dir():
-        return Opened(sources.files_of_folder(source), sources.folders_of_folder(source))
-    if source.is_file():
-        packed = opened.enter_context(archive.open_zip(source))
-        return Opened(sources.files_of_zip(packed), sources.folders_of_zip(packed))
-    raise InputError(f"{source} is neither a file nor a folder: correct {named_by}")
+def _find(source: str, download: Path, opened: ExitStack) -> Found:
+    """Return what a source holds, which must be read before `opened` is closed.
+
+    download: where a URL is downloaded to; only then is the place that URL.
+    """
+    if is_synthetic(source):
+        drawn = draw_archive(_train_count(source))
+        files = {path: lambda data=data: data for path, data in drawn.items()}
+        return Found(source, files, frozenset())
+    if "://" not in source:
+        return _open(Path(source), "dataset.source in params.yaml", opened)
+    if stand_in := os.environ.get(STAND_IN):
+        return _open(Path(stand_in), f"the environment variable {STAND_IN}", opened)
+    _download(source, download)
+    return _open(download, "the download", opened)._replace(place=source)
+
+
+def _open(path: Path, named_by: str, opened: ExitStack) -> Found:
+    """Return what a folder or zip holds, as `_find` does."""
+    path = path.expanduser()
+    if path.is_dir():
+        files, folders = sources.files_of_folder(path), sources.folders_of_folder(path)
+    elif path.is_file():
+        packed = opened.enter_context(archive.open_zip(path))
+        files, folders = sources.files_of_zip(packed), sources.folders_of_zip(packed)
+    else:
+        raise InputError(f"{path} is neither a file nor a folder: correct {named_by}")
+    return Found(str(path), files, folders)
 
 
 def _download(url: str, target: Path) -> None:

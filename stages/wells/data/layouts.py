@@ -28,51 +28,56 @@ ADDITION = "addition-"
 Files = Mapping[str, Reader]
 
 
-class Addition(NamedTuple):
-    """More wells: the place that they were named by, and their files."""
+class Found(NamedTuple):
+    """What a folder or zip holds.
 
-    source: str
+    place: what it is called in a message; files: readers by path; folders: paths of all of them,
+    also of empty ones.
+    """
+
+    place: str
     files: Files
+    folders: Set[str]
 
 
-def arrange(files: Files, folders: Set[str], known: int, source: str) -> dict[str, Reader]:
+def arrange(source: Found, known: int) -> dict[str, Reader]:
     """Return the files of a source by their paths in the canonical archive.
 
-    folders: all of the source's, also empty ones. known: of each kind of anomaly in MVTec's layout,
-    how many are taken out of the test set to calibrate with, by content and not by name. Raises
-    InputError, naming `source`, where the files are in both layouts, or MVTec's is not whole.
+    known: of each kind of anomaly in MVTec's layout, how many are taken out of the test set to
+    calibrate with, by content and not by name. Raises InputError, naming the place, where the files
+    are in both layouts, or MVTec's is not whole.
     """
-    found = _without_common_folders(files)
+    found = _without_common_folders(source.files)
     if not any(path.startswith(TRAIN_GOOD) for path in found):
         return found
     if own := [path for path in found if path.startswith((TEST, SPILLS)) or path == ANNOTATION]:
         raise InputError(
-            f"{source} holds two layouts, MVTec's ({TRAIN_GOOD}) and this project's "
+            f"{source.place} holds two layouts, MVTec's ({TRAIN_GOOD}) and this project's "
             f"({shorten(own)}): keep one"
         )
-    paths = map(PurePosixPath, folders)
+    paths = map(PurePosixPath, source.folders)
     kinds = {path.name for path in paths if path.parent.name == "test"}
-    return _arrange_mvtec(found, kinds, known, source)
+    return _arrange_mvtec(found, kinds, known, source.place)
 
 
-def add(files: dict[str, Reader], additions: Sequence[Addition]) -> dict[str, Reader]:
+def add(files: dict[str, Reader], additions: Sequence[Found]) -> dict[str, Reader]:
     """Return files with the normals (train/) and known anomalies (proliv/) of additions.
 
     Raises InputError, naming the addition, where it holds neither, or a test set: what is measured
     on must not change with what is learnt.
     """
     together = dict(files)
-    for number, (source, more) in enumerate(additions, start=1):
+    for number, (place, more, _) in enumerate(additions, start=1):
         found = _without_common_folders(more)
         if any(path.startswith("test/") for path in found):
             raise InputError(
-                f"{source} (dataset.additions) holds test/: an addition has {TRAIN} and {SPILLS} "
+                f"{place} (dataset.additions) holds test/: an addition has {TRAIN} and {SPILLS} "
                 "alone; name a folder without test photos"
             )
         parts = [part for part in (TRAIN, SPILLS) if any(p.startswith(part) for p in found)]
         if not parts:
             raise InputError(
-                f"{source} (dataset.additions) holds neither {TRAIN} nor {SPILLS}: put normals "
+                f"{place} (dataset.additions) holds neither {TRAIN} nor {SPILLS}: put normals "
                 "below the one, known anomalies below the other"
             )
         for part in parts:
@@ -84,19 +89,19 @@ def add(files: dict[str, Reader], additions: Sequence[Addition]) -> dict[str, Re
     return together
 
 
-def _arrange_mvtec(files: Files, folders: Set[str], known: int, source: str) -> dict[str, Reader]:
+def _arrange_mvtec(files: Files, folders: Set[str], known: int, place: str) -> dict[str, Reader]:
     kinds: dict[str, dict[str, Reader]] = {}
     for path, read in files.items():
         part, _, rest = path.partition("/")
         kind, _, name = rest.partition("/")
         if part == "test" and name:
             kinds.setdefault(kind, {})[name] = read
-    _refuse_lone_masks(files, kinds, source)
+    _refuse_lone_masks(files, kinds, place)
     lacking = [f"test/{kind}/" for kind in sorted({GOOD, *folders} - kinds.keys())]
     lacking += [] if {*kinds, *folders} - {GOOD} else ["test/KIND/"]
     if lacking:
         raise InputError(
-            f"{source}: {', '.join(lacking)} without a photo; in MVTec's layout each kind has some"
+            f"{place}: {', '.join(lacking)} without a photo; in MVTec's layout each kind has some"
         )
 
     arranged = {
@@ -106,7 +111,7 @@ def _arrange_mvtec(files: Files, folders: Set[str], known: int, source: str) -> 
     }
     lines = []
     for kind, photos in sorted(kinds.items()):
-        taken = set() if kind == GOOD else _take(photos, known, f"{source}: test/{kind}")
+        taken = set() if kind == GOOD else _take(photos, known, f"{place}: test/{kind}")
         for name, read in sorted(photos.items()):
             arranged[f"{SPILLS if name in taken else TEST}{kind}/{name}"] = read
             if name not in taken:
@@ -126,9 +131,7 @@ def _take(photos: Files, known: int, where: str) -> set[str]:
     return {digests[digest] for digest in sorted(digests)[:known]}
 
 
-def _refuse_lone_masks(
-    files: Files, kinds: Mapping[str, Mapping[str, Reader]], source: str
-) -> None:
+def _refuse_lone_masks(files: Files, kinds: Mapping[str, Mapping[str, Reader]], place: str) -> None:
     """Raise InputError where a mask has no photo, for then photos are missing."""
     lone = []
     for path in files:
@@ -139,7 +142,7 @@ def _refuse_lone_masks(
                 lone.append(path)
     if lone:
         raise InputError(
-            f"{source}: masks without a photo in test/: {shorten(sorted(lone))}; add the photos or "
+            f"{place}: masks without a photo in test/: {shorten(sorted(lone))}; add the photos or "
             "remove the masks"
         )
 

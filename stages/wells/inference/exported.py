@@ -29,8 +29,8 @@ class Exported(NamedTuple):
     metadata: Metadata
 
 
-def load_exported(path: Path = paths.EXPORTED, threads: int = 1) -> Exported:
-    """Read a detector's ONNX file, to run on so many threads.
+def load_exported(path: Path = paths.EXPORTED) -> Exported:
+    """Read a detector's ONNX file; each run takes one thread, several may run at once.
 
     Raises InputError where it is missing, no ONNX, of another format, or not what it says it is.
     """
@@ -42,7 +42,7 @@ def load_exported(path: Path = paths.EXPORTED, threads: int = 1) -> Exported:
             f"`dvc repro export` writes {paths.EXPORTED}"
         ) from None
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.log_severity_level = threads, SILENT
+    options.intra_op_num_threads, options.log_severity_level = 1, SILENT
     try:
         session = onnxruntime.InferenceSession(content, options)
     except Exception as error:
