@@ -111,6 +111,7 @@ def test_a_number_may_be_written_with_an_exponent(written: str, tmp_path: Path) 
         ("networks.autoencoder.latent", 0),
         ("networks.mnad.query_size", 1),
         ("networks.mnad.items", 1),
+        ("networks.mnad.items", -1),
         ("networks.mnad.temperature", "-inf"),
         ("networks.mnad.compactness", -0.1),
         ("networks.mnad.kmeans", 1),

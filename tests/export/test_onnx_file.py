@@ -155,6 +155,17 @@ def test_blocks_that_do_not_count_are_never_strange(
     assert (blocks[:, ~counted] == 0).all()
 
 
+def test_mnad_without_a_memory_is_exported_too(tmp_path: Path) -> None:
+    networks: dict[str, Members] = {"mnad": small_members("mnad", items=0, **SIZE)}
+    wanted = {"one": DetectorParams(scores=["mnad.blocks"], rule="equal_error")}
+    detector = fit_detectors(wanted, networks, grainy_wells(60, seed=0), in_turn(60), SPILLS)["one"]
+    file, images = load_exported(exported(detector, networks, tmp_path)), grainy_wells(7, seed=8)
+    expected = judge_images(detector, networks, images)
+    np.testing.assert_allclose(
+        run_exported(file, images).score, expected.score, rtol=0, atol=TOLERANCE
+    )
+
+
 def test_nothing_in_it_tells_of_the_machine_or_of_code(path: Path) -> None:
     model = onnx.load(path)
     assert not model.producer_name

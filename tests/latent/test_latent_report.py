@@ -26,16 +26,17 @@ def shown_wells(spills: int = 10) -> Shown:
 
 
 @pytest.mark.parametrize(
-    ("name", "pictures", "metrics"),
+    ("name", "changes", "pictures", "metrics"),
     [
-        ("autoencoder", set(), set()),
-        ("mnad", {"queries.png"}, {"usage_perplexity", "dead_items", "position_share"}),
+        ("autoencoder", {}, set(), set()),
+        ("mnad", {}, {"queries.png"}, {"usage_perplexity", "dead_items", "position_share"}),
+        ("mnad", {"items": 0}, set(), set()),
     ],
 )
 def test_every_network_has_maps_and_clusters_and_one_with_a_memory_its_use(
-    name: str, pictures: set[str], metrics: set[str], tmp_path: Path
+    name: str, changes: dict[str, int], pictures: set[str], metrics: set[str], tmp_path: Path
 ) -> None:
-    network = small_network(name)
+    network = small_network(name, **changes)
     found = report_network(name, network, shown_wells(), noise(12), 3, 0, tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == PICTURES | pictures
     assert found.keys() == {"silhouette", "spills_in_pure_clusters"} | metrics

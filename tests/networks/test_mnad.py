@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 from torch.nn import functional
 
@@ -28,7 +29,7 @@ def build(**changes: float | bool) -> Mnad:
 def mean_distance(network: Mnad, count: int) -> float:
     """Return how far queries of noise are from their items."""
     queries = network.queries_of(noise(count))
-    nearest = network.memory[network.read(queries).nearest]
+    nearest = network.memory[network.read(queries).best[:, 0]]
     return float(functional.pairwise_distance(queries, nearest).mean())
 
 
@@ -84,8 +85,9 @@ def test_the_read_is_a_mean_of_items_whose_weights_sum_to_one() -> None:
 def test_a_query_that_equals_an_item_reads_it_at_a_low_temperature(item: int) -> None:
     network = build(temperature=0.001)
     reading = network.read(network.memory[item : item + 1])
-    assert reading.nearest.item() == item
-    assert reading.second.item() != item
+    nearest, second = reading.best[0].tolist()
+    assert nearest == item
+    assert second != item
     assert torch.allclose(reading.read[0], network.memory[item], atol=1e-4)
 
 
@@ -180,3 +182,42 @@ def test_no_connection_skips_the_queries() -> None:
     network.encode = lambda images: constant  # type: ignore[method-assign]
     images = torch.rand(2, 3, 16, 16)
     assert torch.equal(network(images)[0], network(images)[1])
+
+
+def test_without_items_the_decoder_sees_zeros_and_only_the_reconstruction_is_learned() -> None:
+    network, images = build(items=0), torch.rand(4, 3, 16, 16)
+    queries = network.encode(images)
+    beside = torch.cat([queries, torch.zeros_like(queries)], dim=1)
+    expected = network.unstandardise(network.decoder(beside))
+    loss, outputs = network.loss(images)
+    assert torch.equal(outputs, expected)
+    assert torch.equal(network(images), expected)
+    assert torch.equal(loss, ((expected - images) / network.channel_std).square().mean())
+
+
+def test_without_items_training_ends_with_a_network_that_is_saved_and_restored(
+    tmp_path: Path,
+) -> None:
+    network, images = trained(items=0), noise(12, seed=3)
+    assert network.memory.shape == (0, 6)
+    before, after = (training.mean_squared_error(one, images) for one in (build(items=0), network))
+    assert after < before
+    path = tmp_path / "network.safetensors"
+    registry.save([network], "mnad", SETTINGS | {"items": 0}, path)
+    (restored,) = registry.load(path)
+    assert torch.equal(reconstructions(restored, images), reconstructions(network, images))
+
+
+def test_the_first_weights_are_the_same_however_many_items_there_are() -> None:
+    without, some, more = (build(items=items).state_dict() for items in (0, 5, 9))
+    for name in without.keys() - {"memory"}:
+        assert torch.equal(without[name], some[name])
+        assert torch.equal(without[name], more[name])
+
+
+def test_there_may_be_no_items_or_two_but_not_one() -> None:
+    wanted = {name: SETTINGS[name] for name in Mnad.Params.model_fields}
+    for items in (0, 2):
+        assert Mnad.Params.model_validate(wanted | {"items": items}).items == items
+    with pytest.raises(ValidationError, match="separateness needs a second item: 0 for no memory"):
+        Mnad.Params.model_validate(wanted | {"items": 1})

@@ -28,7 +28,7 @@ class MemoryUse(NamedTuple):
 def memory_use(network: Mnad, images: Images) -> MemoryUse:
     """Return how the queries of images `[N, 3, H, W]` uint8 use the memory."""
     queries = network.queries_of(images)
-    counts = np.bincount(network.read(queries).nearest.numpy(), minlength=len(network.memory))
+    counts = np.bincount(network.read(queries).best[:, 0].numpy(), minlength=len(network.memory))
     by_position = queries.numpy().reshape(len(images), -1, queries.shape[1])
     return MemoryUse(
         usage_perplexity=float(np.exp(entropy(counts))),
@@ -42,5 +42,5 @@ def memory_use(network: Mnad, images: Images) -> MemoryUse:
 def nearest_items(network: Mnad, images: Images) -> Indices:
     """Return the item nearest to each place of images `[N, 3, H, W]` uint8: `[N, H / 8, W / 8]`."""
     rows, columns = (side // QUERY_PIXELS for side in images.shape[-2:])
-    nearest = network.read(network.queries_of(images)).nearest.numpy()
+    nearest = network.read(network.queries_of(images)).best[:, 0].numpy()
     return np.asarray(nearest.reshape(len(images), rows, columns))

@@ -41,7 +41,7 @@ def report_network(
     if spills.any():
         share = clusters.spills_in_pure_clusters(found, spills, findings.PURITY)
         metrics["spills_in_pure_clusters"] = share
-    if isinstance(network, Mnad):
+    if isinstance(network, Mnad) and len(network.memory):
         use = memory.memory_use(network, train)
         save_picture(
             folder / "queries.png",

@@ -9,7 +9,7 @@ from typing import Annotated, NamedTuple, cast
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -26,13 +26,19 @@ class Reading(NamedTuple):
     """What the memory makes of K queries `[K, C]`.
 
     read: weighted means of the items, `[K, C]`; weights: of the items in them, `[K, M]`, rows sum
-    to 1; nearest, second: the two items most like a query, `[K]`.
+    to 1; best: the two items most like a query, the nearest first, `[K, 2]`. Where there are no
+    items, zeros are read, and weights and best have no columns.
     """
 
     read: Tensor
     weights: Tensor
-    nearest: Tensor
-    second: Tensor
+    best: Tensor
+
+
+def _none_or_two(items: int) -> int:
+    if items == 1:
+        raise ValueError("separateness needs a second item: 0 for no memory, or 2 and more")
+    return items
 
 
 class Mnad(Network):
@@ -45,13 +51,14 @@ class Mnad(Network):
     as published, the read is almost the same for all queries. `compactness` and `separateness`
     weigh the two losses of the memory. `kmeans`: replace the items by the centres of the training
     queries once training has ended, for the last steps alone determine what stands in the memory
-    otherwise.
+    otherwise. With 0 items there is no memory: the decoder sees zeros beside each query, and the
+    reconstruction alone is learned; all else, the first weights too, stays the same.
     """
 
     class Params(Section):
         channels: Count
         query_size: Annotated[int, Field(ge=2)]
-        items: Annotated[int, Field(ge=2)]
+        items: Annotated[int, Field(ge=0), AfterValidator(_none_or_two)]
         temperature: Positive
         compactness: NotNegative
         separateness: NotNegative
@@ -114,25 +121,30 @@ class Mnad(Network):
         """Look queries `[K, C]` up in the memory; no gradient passes through the weights."""
         similarities = queries @ self.memory.T
         weights = (similarities.detach() / self.temperature).softmax(dim=1)
-        best = similarities.topk(2, dim=1).indices
-        return Reading(weights @ self.memory, weights, best[:, 0], best[:, 1])
+        best = similarities.topk(min(2, len(self.memory)), dim=1).indices
+        return Reading(weights @ self.memory, weights, best)
 
     def loss(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return reconstruction + compactness + separateness, a scalar, and the reconstructions.
 
         Reconstruction: mean squared error in units of the channels' deviations. Compactness: mean
         squared distance of a query to its nearest item. Separateness: mean of
-        max(0, distance to the nearest - distance to the second + 1).
+        max(0, distance to the nearest - distance to the second + 1). Without items, the
+        reconstruction alone.
         """
         queries = self.encode(images)
         rows = as_rows(queries)
         reading = self.read(rows)
         reconstructions = self._decode(queries, reading)
-        to_nearest = functional.pairwise_distance(rows, self.memory[reading.nearest])
-        to_second = functional.pairwise_distance(rows, self.memory[reading.second])
+        error = ((reconstructions - images) / self.channel_std).square().mean()
+        if not len(self.memory):
+            return error, reconstructions
+        to_nearest, to_second = (
+            functional.pairwise_distance(rows, self.memory[items]) for items in reading.best.T
+        )
         self._last_queries = rows.detach()
         total = (
-            ((reconstructions - images) / self.channel_std).square().mean()
+            error
             + self.compactness * to_nearest.square().mean()
             + self.separateness * functional.relu(to_nearest - to_second + MARGIN).mean()
         )
@@ -148,8 +160,8 @@ class Mnad(Network):
 
     @torch.no_grad()
     def after_training(self, images: Images, seed: int) -> None:
-        """Replace the items by the k-means centres of the training queries, if `kmeans` says so."""
-        if not self.kmeans:
+        """Replace the items, if any, by k-means centres of the training queries, if `kmeans`."""
+        if not self.kmeans or not len(self.memory):
             return
         # Imported here, for using what is fitted should not wait a second for scikit-learn.
         from sklearn.cluster import KMeans
