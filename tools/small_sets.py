@@ -6,6 +6,7 @@ it. Nothing is chosen by these rates.
 """
 
 import argparse
+from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
 from typing import NamedTuple
@@ -22,10 +23,10 @@ from stages.common.params import Seed, load_params
 from stages.common.pictures import NORMAL, SPILL, save_picture
 from stages.common.types import Images, Indices
 from stages.wells.detection.calibration import fit_detectors
-from stages.wells.detection.detector import score_for
+from stages.wells.detection.detector import Detector, score_for
 from stages.wells.detection.params import DetectionParams
 from stages.wells.detection.scores import networks_of
-from stages.wells.evaluation.metrics import DECLARED, measure
+from stages.wells.evaluation.metrics import DECLARED, declare, measure
 from stages.wells.networks import registry
 from stages.wells.networks.params import NetworksParams, TrainParams
 from stages.wells.networks.recipe import train_members
@@ -60,11 +61,7 @@ def main() -> None:
     argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     ).parse_args()
-    params = load_params(Params)
-    wells = Wells(
-        *read_arrays(paths.WELLS / "train.npz", "images", "folds"),
-        *read_arrays(paths.WELLS / "spills.npz", "images"),
-    )
+    params, wells = load_params(Params), read_wells()
     whole = registry.load_all(networks_of(params.detectors[params.detector].scores))
     rows = [{**measure_with(params, wells, whole), "draw": 0}]
     fewer = [(number, None) for number in TRAIN] + [(None, number) for number in SPILLS]
@@ -73,6 +70,14 @@ def main() -> None:
         networks = whole if train is None else train_all(params, some, whole)
         rows.append({**measure_with(params, some, networks), "draw": draw})
     write_text(TABLE, pd.DataFrame(rows).to_csv(index=False))
+
+
+def read_wells() -> Wells:
+    """Return what the pipeline prepared."""
+    return Wells(
+        *read_arrays(paths.WELLS / "train.npz", "images", "folds"),
+        *read_arrays(paths.WELLS / "spills.npz", "images"),
+    )
 
 
 def draw_fewer(
@@ -105,11 +110,15 @@ def measure_with(params: Params, wells: Wells, networks: dict[str, Members]) -> 
     """Return how many wells and spills there were, and the rates of the detector in use."""
     wanted = {params.detector: params.detectors[params.detector]}
     detector = fit_detectors(wanted, networks, *wells)[params.detector]
+    counts = {"train": len(wells.train), "spills": len(wells.spills)}
+    return counts | measure_on_test(detector, networks)
+
+
+def measure_on_test(detector: Detector, networks: Mapping[str, Members]) -> dict[str, float]:
+    """Return the rates of a detector on all test photos."""
     images, labels = read_arrays(paths.WELLS / "test.npz", "images", "labels")
     scores = detector.combine(score_for([detector], networks, images))
-    measured = measure(scores, labels, detector.threshold)
-    counts = {"train": len(wells.train), "spills": len(wells.spills)}
-    return counts | {name: round(measured[name], 4) for name in DECLARED}
+    return declare(measure(scores, labels, detector.threshold))
 
 
 def read_table(folder: Path) -> pd.DataFrame:
