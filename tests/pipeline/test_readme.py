@@ -104,6 +104,7 @@ ELSEWHERE = {
 # Run by no test, and why.
 NOT_RUN = {
     "make small-sets": "3 minutes",
+    "make memory": "16 minutes",
     "python -m pip install onnxruntime==1.32.0 pillow==13.0.0": "a test compares its pins",
     "dvc exp remove NAME": "DVC's own; the walk through sharing removes one from a remote",
     "git switch BRANCH": "Git's own",

@@ -1,17 +1,21 @@
 """Pages tell the committed metrics, and no other ones."""
 
+import json
 from pathlib import Path
+from shutil import copy, copytree
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from stages.common.errors import InputError
+from stages.wells.latent.memory import MemoryUse
 from tests.clones import ROOT
 from tools import small_sets
 from tools.docs import TEMPLATE, filled_pages, interval, percent, read_metrics, spread
 from tools.few_avatars import PICTURE as FEW
 from tools.few_avatars import draw_few, read_table
+from tools.memory import MEASURED
 from tools.peers import PICTURE, draw_compared, read_peers
 from tools.small_sets import PICTURE as SMALL
 from tools.small_sets import draw_small
@@ -62,6 +66,7 @@ def project(tmp_path: Path) -> Path:
         "metrics/seeds.json": '{"tpr": 0.5}',
         "docs/few_avatars.csv": "avatars,seed,held_out_bits,accuracy,fidelity\n",
         "docs/small_sets.csv": "train,spills,tpr,tnr,auroc,draw\n",
+        "docs/memory.csv": f"setting,seed,{','.join(MEASURED)}\n",
         "docs/peers.csv": "who,method,tpr,tnr,threshold\n",
     }.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -79,6 +84,19 @@ def test_a_mark_without_a_block_is_refused_by_name(project: Path) -> None:
     (project / "README.md").write_text("<!-- metrics: other -->\n<!-- end -->\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"README\.md: .* has no block other"):
         filled_pages(project)
+
+
+def test_pages_are_filled_where_mnad_has_no_memory(tmp_path: Path) -> None:
+    for name in ("docs", "metrics"):
+        copytree(ROOT / name, tmp_path / name)
+    copy(ROOT / "README.md", tmp_path)
+    path = tmp_path / "metrics/reports/latent.json"
+    report = json.loads(path.read_text(encoding="utf-8"))
+    for name in MemoryUse._fields:
+        del report["mnad"][name]
+    path.write_text(json.dumps(report), encoding="utf-8")
+    page = filled_pages(tmp_path)[tmp_path / "docs/latent.md"]
+    assert "-->\nClusters found by k-means" in page
 
 
 def test_numbers_are_written_as_people_read_them() -> None:
