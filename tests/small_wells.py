@@ -8,9 +8,10 @@ import numpy as np
 import torch
 
 from stages.common.types import Images, Indices
-from stages.wells.detection import calibration
+from stages.wells.detection import calibration, learning
 from stages.wells.detection.detector import Detector
-from stages.wells.detection.normality import Learnt, Scores
+from stages.wells.detection.learning import Learnt
+from stages.wells.detection.normality import Scores
 from stages.wells.detection.params import DetectorParams
 from stages.wells.detection.scores import SCORES, Score, networks_of
 from stages.wells.detection.thresholds import Rule
@@ -18,7 +19,7 @@ from stages.wells.networks import registry
 from stages.wells.networks.base import Network
 
 SETTINGS: dict[str, dict[str, int | float | bool]] = {
-    "autoencoder": {"height": 16, "width": 16, "channels": 4, "latent": 3},
+    "autoencoder": {"height": 16, "width": 16, "channels": 4, "latent": 0.75},
     "mnad": {
         "height": 16,
         "width": 16,
@@ -73,6 +74,15 @@ def with_thing(images: Images, rows: slice, columns: slice, grey: int = 10) -> I
     return changed
 
 
+def with_specks(images: Images, grey: int = 250) -> Images:
+    """Return images with a plain speck of 4 x 4 pixels in each, every time at another place."""
+    changed, (rows, columns) = images.copy(), (side // 4 for side in images.shape[2:])
+    for number, image in enumerate(changed):
+        row, column = divmod(7 * number % (rows * columns), columns)
+        image[:, 4 * row : 4 * row + 4, 4 * column : 4 * column + 4] = grey
+    return changed
+
+
 def fit_to_scores(
     names: Iterable[str], normals: Scores, spills: Scores, rule: Rule = "equal_error"
 ) -> Detector:
@@ -83,14 +93,13 @@ def fit_to_scores(
     names = list(names)
     train, spilled = noise(12, seed=3, width=24), noise(5, seed=4, width=24)
     networks = {name: small_members(name, width=24) for name in networks_of(names)}
-    by_score = {SCORES[name]: name for name in names}
-    learn = calibration._learn
+    learn = learning.learn_normality
 
     def pretend(score: Score, *rest: Any) -> Learnt:
-        name = by_score[score]
+        (name,) = (name for name in names if SCORES[name] is score)
         normal, spilled = (torch.from_numpy(part[name]) for part in (normals, spills))
         return learn(score, *rest)._replace(normals=normal, spills=spilled)
 
     wanted = {"one": DetectorParams(scores=names, rule=rule)}
-    with patch.object(calibration, "_learn", pretend):
+    with patch.object(calibration, "learn_normality", pretend):
         return calibration.fit_detectors(wanted, networks, train, in_turn(12), spilled)["one"]

@@ -226,7 +226,7 @@ def draw_photos(names: list[str]) -> dict[str, str | None]:
     chosen = np.isin(known, names)
     detector = load_exported()
     blocks = run_exported(detector, images[chosen]).blocks
-    heat = lay_over(images[chosen], blocks, detector.metadata.threshold)
+    heat = lay_over(images[chosen], blocks)
     drawn: dict[str, str | None] = {}
     for name, *pair in zip(known[chosen].tolist(), images[chosen], heat, strict=True):
         picture = Image.fromarray(np.concatenate(pair, axis=2).transpose(1, 2, 0))

@@ -10,7 +10,7 @@ import torch
 
 from stages.common.errors import InputError
 from stages.common.types import Images, Indices
-from stages.wells.detection.calibration import fit_detectors
+from stages.wells.detection.calibration import choose_scores, fit_detectors
 from stages.wells.detection.detector import Detector, score_for, standardise
 from stages.wells.detection.features import Features, describe_texture
 from stages.wells.detection.gaussians import fit_gaussians
@@ -164,14 +164,15 @@ def test_each_detector_is_fitted_as_it_would_be_alone(autoencoder: dict[str, Mem
 def test_a_score_that_two_detectors_share_is_fitted_and_computed_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    texture = SCORES["texture"]
-    described = []
+    texture, described = SCORES["texture"], []
+    view = texture.views["place"]
 
     def describe(images: torch.Tensor) -> Features:
         described.append(len(images))
-        return texture.describe(images)
+        return view.describe(images)
 
-    monkeypatch.setitem(SCORES, "texture", texture._replace(describe=describe))
+    views = {"place": view._replace(describe=describe)}
+    monkeypatch.setitem(SCORES, "texture", texture._replace(views=views))
     detectors = fit({name: wanted("appearance", "texture") for name in ("one", "other", "third")})
     assert described == [len(TRAIN), len(SPILLS)]
     one, *others = (detector.scores["texture"] for detector in detectors.values())
@@ -268,6 +269,38 @@ def test_spills_that_are_known_tell_where_to_look(autoencoder: dict[str, Members
     # Of 6 blocks a row, and no more than those around the thing.
     assert set(fitted.where) <= {6 * row + column for row in range(4) for column in (1, 2, 3, 4)}
     assert [len(one.means) for one in fitted.members] == [len(fitted.where)] * 2
+
+
+def test_a_score_that_only_blurs_what_the_others_tell_is_left_out() -> None:
+    rng = np.random.default_rng(0)
+    telling = {MSE: 1.0, "texture": 1.0, BLOCKS: 0.0}
+    normals, spills = (
+        {name: np.exp(rng.normal(shift * level, 1, count)) for name, level in telling.items()}
+        for shift, count in ((0, 400), (1.5, 60))
+    )
+    found = fit_one(telling, normals, spills)
+    assert list(found.scores) == [MSE, "texture"]
+    assert found == fit_one([MSE, "texture"], normals, spills)
+
+
+@pytest.mark.parametrize(("count", "kept"), [(1, [MSE, BLOCKS]), (2, [MSE])])
+def test_one_known_spill_is_too_few_to_leave_a_score_out_by(count: int, kept: list[str]) -> None:
+    # The spills are the strangest by one score, and the least strange by the other.
+    ordered = np.arange(50.0)
+    normals = {MSE: ordered, BLOCKS: ordered}
+    spills = {MSE: np.full(count, 60.0), BLOCKS: np.full(count, -60.0)}
+    assert choose_scores(normals, spills) == kept
+
+
+@pytest.mark.parametrize(("blurred", "kept"), [(1, [MSE, BLOCKS]), (2, [MSE])])
+def test_a_score_is_left_out_for_a_gain_of_more_than_a_thousandth(
+    blurred: int, kept: list[str]
+) -> None:
+    # Of 1000 normals, one or two are stranger than all spills by the second score.
+    normals = {MSE: np.zeros(1000), BLOCKS: np.zeros(1000)}
+    normals[BLOCKS][:blurred] = 99
+    spills = {MSE: np.full(10, 3.0), BLOCKS: np.full(10, 3.0)}
+    assert choose_scores(normals, spills) == kept
 
 
 def test_another_division_into_folds_moves_statistics_and_thresholds() -> None:

@@ -9,7 +9,7 @@ import torch
 from stages.common.types import FloatArray, Images
 from stages.wells.detection import regions
 from stages.wells.detection.calibration import fit_detectors
-from stages.wells.detection.decision_map import mark_counted
+from stages.wells.detection.decision_map import map_blocks, mark_counted
 from stages.wells.detection.detector import Detector, score_for
 from stages.wells.detection.features import BLOCK
 from stages.wells.detection.judge import judge_images
@@ -18,12 +18,13 @@ from stages.wells.detection.params import DetectorParams
 from stages.wells.detection.scores import SCORES, networks_of
 from stages.wells.networks.registry import NETWORKS, Members
 from tests.arrays import on_arrays
-from tests.small_wells import grainy_wells, in_turn, noise, small_members, with_thing
+from tests.small_wells import grainy_wells, in_turn, noise, small_members, with_specks, with_thing
 
 pool = on_arrays(regions.pool)
 
 SIZE = {"height": 32, "width": 48}
 WELLS = grainy_wells(6, seed=2)
+TRAIN, FOLDS = grainy_wells(60, seed=0), in_turn(60)
 # The middle of these frames, in blocks.
 ROWS, COLUMNS = slice(3, 7), slice(3, 9)
 BY_FEATURE = ["appearance", "texture"]
@@ -42,12 +43,19 @@ def networks() -> dict[str, Members]:
 
 @pytest.fixture(scope="module")
 def detectors(networks: dict[str, Members]) -> dict[str, Detector]:
-    """Return a detector of each score alone, of those without network, of two and of all."""
+    """Return a detector of each score alone, of those without network, of two and of all.
+
+    To them every block is strange, so that a map shows all that they look at.
+    """
     scores = {name: [name] for name in SCORES} | TOGETHER
     wanted = {name: DetectorParams(scores=mine, rule="sigma") for name, mine in scores.items()}
     # Spills differ in 4 x 4 blocks, around which the scores that learn where to look will look.
     spills = with_thing(grainy_wells(9, seed=1), slice(12, 28), slice(16, 32), grey=250)
-    return fit_detectors(wanted, networks, grainy_wells(60, seed=0), in_turn(60), spills)
+    fitted = fit_detectors(wanted, networks, TRAIN, FOLDS, spills)
+    for detector in fitted.values():
+        for name, one in detector.scores.items():
+            detector.scores[name] = one.model_copy(update={"rare": 1e-12})
+    return fitted
 
 
 def map_decision(detector: Detector, networks: Mapping[str, Members], images: Images) -> FloatArray:
@@ -55,10 +63,10 @@ def map_decision(detector: Detector, networks: Mapping[str, Members], images: Im
     return judge_images(detector, networks, images).blocks
 
 
-def in_units_of_the_score(mapped: FloatArray, detector: Detector) -> FloatArray:
-    """Undo the standardisation of a detector of one score."""
+def as_distances(mapped: FloatArray, detector: Detector) -> FloatArray:
+    """Return the distances that the map of a detector of one score is of."""
     (fitted,) = detector.scores.values()
-    return np.exp(mapped * fitted.std + fitted.mean)
+    return fitted.rare * 2**mapped
 
 
 @pytest.mark.parametrize("name", [*SCORES, *TOGETHER])
@@ -117,9 +125,9 @@ def test_appearance_shows_the_photos_own_score_all_over_the_middle(
     detectors: dict[str, Detector],
 ) -> None:
     detector = detectors["appearance"]
-    scores = detector.combine(score_for([detector], {}, WELLS))
-    mapped = map_decision(detector, {}, WELLS)[:, ROWS, COLUMNS]
-    np.testing.assert_allclose(mapped, np.broadcast_to(scores[:, None, None], mapped.shape))
+    scores = score_for([detector], {}, WELLS)["appearance"]
+    shown = as_distances(map_decision(detector, {}, WELLS)[:, ROWS, COLUMNS], detector)
+    np.testing.assert_allclose(shown, np.broadcast_to(scores[:, None, None], shown.shape))
 
 
 @pytest.mark.parametrize("name", BY_NETWORK)
@@ -129,10 +137,42 @@ def test_what_a_network_misses_is_shown_where_the_score_looks_and_nowhere_else(
     where = detectors[name].scores[name].normality.where
     looks = np.full(8 * 12, where is None)
     looks[where or []] = True
-    if SCORES[name].learns_where:
+    if not name.endswith(".mse"):
         assert 0 < looks.sum() < looks.size / 2
     mapped = map_decision(detectors[name], networks, WELLS)
     np.testing.assert_array_equal(mapped != 0, np.broadcast_to(looks.reshape(8, 12), mapped.shape))
+
+
+@pytest.mark.parametrize("name", ["texture", "autoencoder.excess"])
+def test_where_spills_lie_anywhere_the_whole_frame_is_shown_and_the_speck_in_it(
+    name: str, networks: dict[str, Members]
+) -> None:
+    known, photos = with_specks(grainy_wells(12, seed=1)), with_specks(WELLS)
+    wanted = {"one": DetectorParams(scores=[name], rule="equal_error")}
+    detector = fit_detectors(wanted, networks, TRAIN, FOLDS, known)["one"]
+    assert detector.scores[name].normality.view == "anywhere"
+    assert mark_counted(detector).all()
+    before, after = (map_decision(detector, networks, images) for images in (WELLS, photos))
+    for number, change in enumerate(after - before):
+        assert change.argmax() == 7 * number
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_a_hundredth_of_held_out_normals_blocks_is_strange(
+    name: str, networks: dict[str, Members]
+) -> None:
+    wanted = {"one": DetectorParams(scores=[name], rule="sigma")}
+    detector = fit_detectors(wanted, networks, TRAIN, FOLDS, WELLS[:0])["one"]
+    photos, shown = torch.from_numpy(TRAIN), []
+    with torch.no_grad():
+        for fold in (0, 1):
+            held_out = photos[torch.from_numpy(fold == FOLDS)]
+            found = measure_distances(held_out, detector.normality(), networks, [fold])
+            shown.append(map_blocks(detector, found).numpy()[:, mark_counted(detector)])
+    share = np.mean(np.concatenate(shown) > 0)
+    # Where the middle is one, it is one position of 60 photos that is stranger.
+    assert share == pytest.approx(0.01, abs=0.001 if name != "appearance" else 0.008)
+    assert np.concatenate(shown).min() == 0
 
 
 @pytest.mark.parametrize("name", [*SCORES, *TOGETHER])
@@ -155,7 +195,7 @@ def test_the_score_is_the_share_of_what_is_shown_where_it_looks(
     fitted.normality.members = fitted.normality.members[:1]
     mapped = map_decision(detector, alone, WELLS)
     shown = mapped[:, (mapped != 0).all(axis=0)]
-    means = pool(in_units_of_the_score(shown, detector), fitted.normality.share)
+    means = pool(as_distances(shown, detector), fitted.normality.share)
     np.testing.assert_allclose(means, score_for([detector], alone, WELLS)[name], rtol=1e-5)
 
 
@@ -167,7 +207,7 @@ def test_members_are_shown_by_their_mean(
     with torch.no_grad():
         (distances,) = measure_distances(photos, detectors[name].normality(), networks).values()
     mapped = map_decision(detectors[name], networks, WELLS)
-    shown = in_units_of_the_score(mapped[mapped != 0], detectors[name])
+    shown = as_distances(mapped[mapped != 0], detectors[name])
     np.testing.assert_allclose(shown, torch.stack(distances).mean(0).ravel(), rtol=1e-9)
 
 

@@ -107,7 +107,9 @@ def test_the_combination_of_two_scores_lies_half_way_between_them() -> None:
 def test_a_detector_has_its_scores_and_no_others() -> None:
     detector = fit([MSE])
     assert detector.scores.keys() == {MSE}
-    assert detector.normality() == {MSE: Normality(members=[], where=None, share="all")}
+    assert detector.normality() == {
+        MSE: Normality(view="whole", members=[], where=None, share="all")
+    }
     assert detector.standardise(OTHERS).keys() == {MSE}
     np.testing.assert_array_equal(detector.combine(OTHERS), detector.combine({MSE: OTHERS[MSE]}))
     with pytest.raises(KeyError, match=MSE):
@@ -311,11 +313,11 @@ def test_what_is_no_detector_is_refused_with_its_path(path: Path, content: bytes
         load_detector(path)
 
 
-NOTHING: dict[str, Any] = {"members": [], "where": None, "share": "all"}
-SCORE = {"mean": 0, "std": 1, "threshold": 1, "normality": NOTHING}
+NOTHING: dict[str, Any] = {"view": "whole", "members": [], "where": None, "share": "all"}
+SCORE = {"mean": 0, "std": 1, "threshold": 1, "rare": 2, "normality": NOTHING}
 MODEL = {"means": [[0]], "precisions": [[[1]]]}
-COMPARING = NOTHING | {"members": [MODEL, MODEL]}
-LOOKING = NOTHING | {"members": [{"means": [[0], [0]], "precisions": [[[1]], [[1]]]}]}
+COMPARING = NOTHING | {"view": "place", "members": [MODEL, MODEL]}
+LOOKING = COMPARING | {"members": [{"means": [[0], [0]], "precisions": [[[1]], [[1]]]}]}
 # A block twice, blocks out of order, one beyond the frame, one before it.
 AMISS = [[1, 1], [2, 1], [0, 10_000], [-1, 0]]
 
@@ -338,13 +340,15 @@ AMISS = [[1, 1], [2, 1], [0, 10_000], [-1, 0]]
         {"scores": {"vae.mse": SCORE}},
         {"scores": {MSE: SCORE | {"std": 0}}},
         {"scores": {MSE: SCORE | {"unknown": 2}}},
-        {"scores": {MSE: {"mean": 0, "std": 1, "normality": NOTHING}}},
+        {"scores": {MSE: {"mean": 0, "std": 1, "rare": 2, "normality": NOTHING}}},
+        {"scores": {MSE: SCORE | {"rare": -1}}},
         {"scores": {MSE: SCORE | {"normality": None}}},
         {"scores": {MSE: SCORE | {"normality": COMPARING}}},
         {"scores": {BLOCKS: SCORE}},
         {"scores": {"texture": SCORE}},
         {"scores": {"texture": SCORE | {"normality": COMPARING | {"where": [1, 2]}}}},
         {"scores": {"texture": SCORE | {"normality": COMPARING | {"share": "most"}}}},
+        {"scores": {"texture": SCORE | {"normality": COMPARING | {"view": "whole"}}}},
         *(
             {"scores": {BLOCKS: SCORE | {"normality": LOOKING | {"where": where}}}}
             for where in AMISS

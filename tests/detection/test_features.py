@@ -13,8 +13,11 @@ from tests.arrays import on_arrays
 
 describe_appearance = on_arrays(features.describe_appearance)
 describe_texture = on_arrays(features.describe_texture)
+describe_roughness = on_arrays(features.describe_roughness)
 describe_sides = on_arrays(features.describe_sides)
+subtract_own_median = on_arrays(features.subtract_own_median)
 
+DESCRIBE = [describe_appearance, describe_texture, describe_roughness, describe_sides]
 # The middle of a frame of 32 x 48, 4 x 6 blocks.
 ROWS, COLUMNS = slice(12, 28), slice(12, 36)
 GREY, WHITE, BLACK = (120, 120, 120), (255, 255, 255), (0, 0, 0)
@@ -74,24 +77,25 @@ def test_shapes_follow_from_the_frame(
     height: int, width: int, in_middle: int, at_sides: int
 ) -> None:
     images = grainy(count=3, height=height, width=width)
-    found = describe_appearance(images), describe_texture(images), describe_sides(images)
-    assert [described.shape for described in found] == [
-        (3, 1, 6),
-        (3, in_middle, 3),
-        (3, at_sides, 4),
-    ]
-    for described in found:
+    found = {describe: describe(images) for describe in DESCRIBE}
+    assert {describe: described.shape for describe, described in found.items()} == {
+        describe_appearance: (3, 1, 6),
+        describe_texture: (3, in_middle, 3),
+        describe_roughness: (3, height // 4 * (width // 4), 3),
+        describe_sides: (3, at_sides, 4),
+    }
+    for described in found.values():
         assert described.dtype == np.float64
         assert np.isfinite(described).all()
 
 
 @pytest.mark.parametrize("colour", [BLACK, GREY, WHITE, (255, 0, 0)])
 def test_a_flat_image_has_finite_features(colour: tuple[int, int, int]) -> None:
-    for describe in (describe_appearance, describe_texture, describe_sides):
+    for describe in DESCRIBE:
         assert np.isfinite(describe(plain(colour))).all()
 
 
-@pytest.mark.parametrize("describe", [describe_appearance, describe_texture, describe_sides])
+@pytest.mark.parametrize("describe", DESCRIBE)
 def test_an_image_is_described_as_it_would_be_alone(
     describe: Callable[[Images], FloatArray],
 ) -> None:
@@ -201,6 +205,30 @@ def test_texture_sees_over_the_middles_edge_by_the_one_pixel_of_a_gradient() -> 
     ):
         only = [feature]
         assert changed_positions(before[..., only], after[..., only]) == expected
+
+
+@pytest.mark.parametrize(("contrast", "light"), [(1, 30), (2, 0), (3, 10)])
+def test_roughness_does_not_see_contrast_and_light(contrast: float, light: float) -> None:
+    grain = np.random.default_rng(0).integers(-30, 31, (1, 3, 32, 48))
+    images, changed = 100 + grain, 100 + light + contrast * grain
+    before, after = (describe_roughness(one.astype(np.uint8)) for one in (images, changed))
+    np.testing.assert_allclose(after, before, atol=0.2)
+
+
+@pytest.mark.parametrize(("row", "column"), [(0, 0), (0, 11), (3, 5), (7, 0), (7, 11)])
+def test_roughness_sees_the_block_that_is_smoother_than_its_photo(row: int, column: int) -> None:
+    images, top, left = grainy(), BLOCK * row, BLOCK * column
+    images[..., top : top + BLOCK, left : left + BLOCK] = 120
+    assert describe_roughness(images)[0, :, DEVIATION].argmin() == 12 * row + column
+
+
+@pytest.mark.parametrize(("positions", "middle"), [(1, 3.0), (2, 5), (3, 7), (4, 5.5), (5, 4)])
+def test_each_feature_loses_its_own_median_over_the_positions(
+    positions: int, middle: float
+) -> None:
+    features = np.array([[3.0, 30], [7, 70], [9, 90], [4, 40], [0, 0]])[None, :positions]
+    expected = features - [middle, 10 * middle]
+    np.testing.assert_array_equal(subtract_own_median(features), expected)
 
 
 def test_the_middle_is_the_lower_half_of_the_frame_between_its_outer_quarters() -> None:

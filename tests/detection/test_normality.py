@@ -1,6 +1,5 @@
 """Photos are compared with what has not seen them, and only what a score looks at is kept."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,17 +9,12 @@ from pydantic import ValidationError
 
 from stages.common.types import FloatArray, Images, Indices
 from stages.wells.detection import batches, gaussians, regions
-from stages.wells.detection.features import Features, describe_texture
-from stages.wells.detection.gaussians import Gaussians, fit_gaussians
-from stages.wells.detection.normality import (
-    Learnt,
-    Normality,
-    learn_normality,
-    measure_distances,
-    score_images,
-)
-from stages.wells.detection.regions import Share, learn_share, learn_where
-from stages.wells.detection.scores import SCORES, block_errors, networks_of
+from stages.wells.detection.features import Features
+from stages.wells.detection.gaussians import Gaussians
+from stages.wells.detection.learning import Learnt, learn_normality
+from stages.wells.detection.normality import Normality, measure_distances, score_images
+from stages.wells.detection.regions import SHARES, Share
+from stages.wells.detection.scores import SCORES, Score, block_errors, networks_of
 from stages.wells.networks.base import Network
 from stages.wells.networks.registry import NETWORKS
 from tests.arrays import on_arrays
@@ -42,30 +36,46 @@ def networks() -> Networks:
     return {name: small_members(name, width=24) for name in NETWORKS}
 
 
-def described(name: str, networks: Networks, images: Images) -> list[Features]:
-    """Return the features that a score sees of images, by fold."""
-    score, photos = SCORES[name], torch.from_numpy(images)
+def seen(score: Score, networks: Networks, images: Images) -> list[torch.Tensor]:
+    """Return what a score looks at of images, by fold."""
+    photos = torch.from_numpy(images)
     if score.network is None:
-        return [score.describe(photos)] * 2
+        return [photos]
     with torch.no_grad():
-        return [score.describe(block_errors(one, photos)) for one in networks[score.network]]
+        return [block_errors(one, photos) for one in networks[score.network]]
 
 
-def learn(name: str, networks: Networks, spills: Images = SPILLS) -> Learnt:
-    train, known = (described(name, networks, images) for images in (TRAIN, spills))
-    return learn_normality(SCORES[name], train, known, FOLDS, rows=4)
+def described(name: str, view: str, networks: Networks, images: Images) -> list[Features]:
+    """Return the features that a score's view shows of images, by fold."""
+    found = seen(SCORES[name], networks, images)
+    return [SCORES[name].views[view].describe(one) for one in found] * (3 - len(found))
+
+
+def learn(name: str, view: int, networks: Networks, spills: Images = SPILLS) -> Learnt:
+    """Return what a score learns that has one of its views only: the first, 0, or the last, -1."""
+    score = SCORES[name]
+    only = list(score.views)[view]
+    score = score._replace(views={only: score.views[only]})
+    parts = zip(*(seen(score, networks, images) for images in (TRAIN, spills)), strict=True)
+    return learn_normality(score, list(parts), FOLDS, rows=4)
+
+
+@pytest.fixture(scope="module", params=[0, -1], ids=["first view", "last view"])
+def view(request: pytest.FixtureRequest) -> int:
+    chosen: int = request.param
+    return chosen
 
 
 @pytest.fixture(scope="module")
-def fitted(networks: Networks) -> dict[str, Normality]:
-    return {name: learn(name, networks).normality for name in SCORES}
+def fitted(networks: Networks, view: int) -> dict[str, Normality]:
+    return {name: learn(name, view, networks).normality for name in SCORES}
 
 
 def by_hand(
     name: str, fitted: Normality, member: int, networks: Networks, images: Images
 ) -> FloatArray:
     """Return a score by one member alone, all positions measured before any is left out."""
-    features = described(name, networks, images)[member]
+    features = described(name, fitted.view, networks, images)[member]
     if fitted.where is not None:
         features = features[:, fitted.where]
     distance = SCORES[name].distance
@@ -73,35 +83,10 @@ def by_hand(
     return pool(found, fitted.share)
 
 
-def pretend(
-    train: Sequence[Features], spills: Sequence[Features], folds: Indices, rows: int = 4
-) -> Learnt:
-    """Return what a score that learns where to look learns from made-up features."""
-    return learn_normality(SCORES["autoencoder.blocks"], train, spills, folds, rows)
-
-
-def draw(count: int, seed: int, level: float = 0) -> Features:
-    return torch.from_numpy(np.random.default_rng(seed).normal(level, 1, (count, 4 * 6, 3)))
-
-
-def test_each_member_is_fitted_to_training_photos_of_the_other_folds(networks: Networks) -> None:
-    found = learn("texture", networks).normality
-    features = describe_texture(torch.from_numpy(TRAIN))
-    assert found.members == [fit_gaussians(features[fold != FOLDS]) for fold in (0, 1)]
-    assert (found.where, found.share) == (None, "half")
-
-
-def test_a_member_is_fitted_to_what_its_own_network_sees() -> None:
-    train = [draw(40, seed=0), draw(40, seed=0, level=50)]
-    found = pretend(train, [draw(0, seed=1)] * 2, FOLDS).normality
-    assert np.abs(found.members[0].means).max() < 2
-    assert np.abs(found.members[1].means - 50).max() < 2
-
-
 def test_a_score_that_compares_nothing_has_no_members(fitted: dict[str, Normality]) -> None:
     for name, one in fitted.items():
         assert len(one.members) == (0 if name.endswith(".mse") else 2), name
-    assert fitted["mnad.mse"] == Normality(members=[], where=None, share="all")
+    assert fitted["mnad.mse"] == Normality(view="whole", members=[], where=None, share="all")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -139,8 +124,10 @@ def test_photos_of_no_fold_are_new_ones_among_the_held_out(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_learning_tells_the_scores_that_scoring_gives(name: str, networks: Networks) -> None:
-    learnt = learn(name, networks)
+def test_learning_tells_the_scores_that_scoring_gives(
+    name: str, networks: Networks, view: int
+) -> None:
+    learnt = learn(name, view, networks)
     one = {name: learnt.normality}
     normals = score_images(TRAIN, one, networks, FOLDS)[name]
     np.testing.assert_allclose(learnt.normals, normals, rtol=1e-6, atol=1e-6)
@@ -245,75 +232,28 @@ def test_only_the_networks_that_scores_need_must_be_there(
         score_images(IMAGES, surface | {"mnad.mse": fitted["mnad.mse"]}, others)
 
 
-def test_it_looks_where_known_spills_are_told_by_held_out_distances() -> None:
-    train, spills = [draw(60, seed=fold) for fold in (0, 1)], [draw(8, seed=2)] * 2
-    for one in spills:
-        one[:, [8, 9]] += 6
-    folds = in_turn(60)
-    learnt = pretend(train, spills, folds)
-    whole = [fit_gaussians(one[folds != fold]) for fold, one in enumerate(train)]
-    held_out = np.empty((60, 24))
-    for fold, one in enumerate(train):
-        held_out[folds == fold] = squared_distances(whole[fold], one[folds == fold])
-    known = np.mean([squared_distances(whole[fold], spills[fold]) for fold in (0, 1)], axis=0)
-    places = learn_where(held_out, known, rows=4)
-    assert 0 < len(places) < 24
-    assert learnt.normality.where == places.tolist()
-    assert learnt.normality.share == learn_share(held_out[:, places], known[:, places])
-
-
-def test_only_what_it_looks_at_is_kept_of_what_was_learnt() -> None:
-    train, spills = draw(60, seed=0), draw(8, seed=2)
-    spills[:, [8, 9]] += 6
-    folds = in_turn(60)
-    learnt = pretend([train] * 2, [spills] * 2, folds).normality
-    assert learnt.where is not None
-    for fold, member in enumerate(learnt.members):
-        whole = fit_gaussians(train[folds != fold])
-        np.testing.assert_array_equal(member.means, whole.means[learnt.where])
-        np.testing.assert_array_equal(member.precisions, whole.precisions[learnt.where])
-
-
-@pytest.mark.parametrize("name", COMPARING)
-def test_where_no_spill_is_known_it_looks_at_all(name: str, networks: Networks) -> None:
-    learnt = learn(name, networks, spills=SPILLS[:0])
-    assert learnt.normality.where is None
-    assert learnt.normality.share == SCORES[name].share
-    assert learnt.normals.shape == (40,)
-    assert learnt.spills.shape == (0,)
-
-
-@pytest.mark.parametrize("name", [*BY_FEATURE, "autoencoder.mse"])
-def test_a_score_that_does_not_learn_where_is_not_moved_by_spills(
-    name: str, networks: Networks
-) -> None:
-    before, after = (learn(name, networks, spills=spills) for spills in (SPILLS, SPILLS[:2] // 3))
-    assert after.normality == before.normality
-    np.testing.assert_array_equal(after.normals, before.normals)
-
-
-@pytest.mark.parametrize("share", ["all", "half", "tenth"])
+@pytest.mark.parametrize("share", SHARES)
 def test_distances_are_told_by_score_and_member_at_the_positions_looked_at(
     share: Share, networks: Networks, fitted: dict[str, Normality]
 ) -> None:
     where = [3, 4, 10, 22]
-    whole = learn("mnad.blocks", networks, spills=SPILLS[:0]).normality.members
+    whole = learn("mnad.blocks", 0, networks, spills=SPILLS[:0]).normality.members
     members = [Gaussians(means=m.means[where], precisions=m.precisions[where]) for m in whole]
-    one = {"mnad.blocks": Normality(members=members, where=where, share=share)}
+    one = {"mnad.blocks": Normality(view="place", members=members, where=where, share=share)}
     photos = torch.from_numpy(IMAGES)
     with torch.no_grad():
         (found,) = measure_distances(photos, one, networks).values()
         (last,) = measure_distances(photos, one, networks, [1]).values()
     assert [distances.shape for distances in found] == [(11, 4)] * 2
     for fold, distances in enumerate(found):
-        features = described("mnad.blocks", networks, IMAGES)[fold]
+        features = described("mnad.blocks", "place", networks, IMAGES)[fold]
         everywhere = squared_distances(whole[fold], features)
         np.testing.assert_allclose(distances, everywhere[:, where], rtol=1e-6, atol=1e-6)
     np.testing.assert_array_equal(last, found[1:])
 
 
 MEMBER = {"means": [[0, 1], [2, 3]], "precisions": [[[1, 0], [0, 1]]] * 2}
-GOOD = {"members": [MEMBER, MEMBER], "where": [4, 7], "share": "tenth"}
+GOOD = {"view": "place", "members": [MEMBER, MEMBER], "where": [4, 7], "share": "tenth"}
 
 
 @pytest.mark.parametrize("change", [{}, {"where": None}, {"members": []}, {"share": "half"}])
@@ -333,7 +273,8 @@ def test_members_that_fit_where_they_look_are_taken(change: dict[str, Any]) -> N
         ),
         ({"where": [0.5, 1]}, "where"),
         ({"where": "all"}, "where"),
-        ({"share": "most"}, "'all', 'half' or 'tenth'"),
+        ({"share": "most"}, "'all', 'half', 'tenth' or 'fiftieth'"),
+        ({"view": None}, "view"),
         ({"members": None}, "members"),
         ({"unknown": 1}, "unknown"),
     ],

@@ -6,7 +6,7 @@ from sklearn.metrics import roc_auc_score
 
 from stages.common.types import FloatArray
 from stages.wells.detection import regions
-from stages.wells.detection.regions import SHARES, area_under_roc, learn_share, learn_where
+from stages.wells.detection.regions import SHARES, area_under_roc, learn_where
 from tests.arrays import on_arrays
 
 pool = on_arrays(regions.pool)
@@ -110,35 +110,6 @@ def test_it_looks_everywhere_where_no_position_tells(by: float) -> None:
     normals = draw(50, seed=0)
     found = learn_where(normals, normals + by, ROWS)
     assert found.tolist() == list(range(ROWS * COLUMNS))
-
-
-def test_a_defect_in_few_positions_is_told_by_the_strangest_tenth() -> None:
-    normals, spills = draw(200, seed=0, positions=40), draw(20, seed=1, positions=40)
-    for number, spill in enumerate(spills):
-        spill[[number, number + 20]] += 4
-    assert learn_share(normals, spills) == "tenth"
-
-
-def test_a_change_of_the_whole_is_told_by_all() -> None:
-    normals = draw(200, seed=0, positions=40)
-    assert learn_share(normals, draw(20, seed=1, positions=40) + 0.5) == "all"
-
-
-def test_what_lies_over_half_of_the_normals_is_left_out_by_the_less_strange_half() -> None:
-    normals, spills = draw(200, seed=0, positions=40), draw(20, seed=1, positions=40) + 2
-    normals[::4, :18] += 30
-    assert learn_share(normals, spills) == "half"
-
-
-@pytest.mark.parametrize("covered", [0, 1])
-def test_looking_at_less_must_gain_more_than_a_thousandth(covered: int) -> None:
-    # All normals lie below all spills, but for those with a thing over them: of 1000, one makes an
-    # area of 0.999, which is not worth it; two would be.
-    normals, spills = np.full((1000, 40), 1.0), np.full((10, 40), 3.0)
-    normals[:covered, :18] = 30
-    assert learn_share(normals, spills) == "all"
-    normals[: covered + 2, :18] = 30
-    assert learn_share(normals, spills) == "half"
 
 
 def test_pools_are_means_of_all_of_the_less_strange_half_and_of_the_strangest_tenth() -> None:

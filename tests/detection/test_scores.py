@@ -9,7 +9,8 @@ import torch
 from stages.common.types import FloatArray, Images
 from stages.wells.detection import batches, gaussians, scores
 from stages.wells.detection.batches import in_batches
-from stages.wells.detection.normality import Normality, learn_normality, score_images
+from stages.wells.detection.learning import learn_normality
+from stages.wells.detection.normality import Normality, score_images
 from stages.wells.detection.scores import PERFECT, SCORES, networks_of
 from stages.wells.networks.base import Network
 from stages.wells.networks.registry import NETWORKS
@@ -19,6 +20,7 @@ from tests.small_wells import GRAIN, grainy_wells, in_turn, noise, small_network
 fit_gaussians = from_arrays(gaussians.fit_gaussians)
 block_errors = on_arrays(scores.block_errors)
 mean_error, log_errors = on_arrays(scores.mean_error), on_arrays(scores.log_errors)
+relative_errors = on_arrays(scores.relative_errors)
 
 APPEARANCE, TEXTURE = "appearance", "texture"
 BY_FEATURE = [APPEARANCE, TEXTURE]
@@ -29,9 +31,9 @@ TRAINING, WELLS = grainy_wells(200, seed=0), grainy_wells(50, seed=1)
 
 def learn(name: str) -> Normality:
     """Return what is normal for a score that needs no network."""
-    train = SCORES[name].describe(torch.from_numpy(TRAINING))
+    train = torch.from_numpy(TRAINING)
     folds = in_turn(len(TRAINING))
-    return learn_normality(SCORES[name], [train] * 2, [train[:0]] * 2, folds, rows=8).normality
+    return learn_normality(SCORES[name], [(train, train[:0])], folds, rows=8).normality
 
 
 NORMALITY = {name: learn(name) for name in BY_FEATURE}
@@ -47,11 +49,11 @@ def score(name: str, images: Images) -> FloatArray:
     return score_images(images, {name: NORMALITY[name]}, {})[name]
 
 
-def squared_errors(network: Network, images: Images) -> FloatArray:
-    """Return the squared error of each channel and pixel, `[N, 3, H, W]`."""
+def errors_of(network: Network, images: Images) -> FloatArray:
+    """Return the error of each channel and pixel, `[N, 3, H, W]`."""
     inputs = torch.from_numpy(images).float() / 255
     with torch.no_grad():
-        errors: FloatArray = (network(inputs) - inputs).square().numpy().astype(np.float64)
+        errors: FloatArray = (network(inputs) - inputs).numpy().astype(np.float64)
     return errors
 
 
@@ -74,20 +76,24 @@ def test_scores_that_share_a_network_need_it_once() -> None:
 
 
 def test_known_spills_tell_where_blocks_and_excess_look_and_no_others() -> None:
-    learning = {name for name, one in SCORES.items() if one.learns_where}
+    regions = {name: [view.region for view in one.views.values()] for name, one in SCORES.items()}
+    learning = {name for name, found in regions.items() if "told" in found}
     assert learning == {f"{name}.{kind}" for name in NETWORKS for kind in ("blocks", "excess")}
 
 
-def test_block_errors_are_means_of_each_blocks_pixels_row_by_row(network: Network) -> None:
+def test_block_errors_are_means_and_deviations_of_each_blocks_pixels_row_by_row(
+    network: Network,
+) -> None:
     found = block_errors(network, IMAGES)
-    assert found.shape == (11, 4 * 6, 3)
+    assert found.shape == (11, 4 * 6, 4)
     assert found.dtype == np.float64
-    errors = squared_errors(network, IMAGES)
+    errors = errors_of(network, IMAGES)
     for row in range(4):
         for column in range(6):
             rows, columns = slice(4 * row, 4 * row + 4), slice(4 * column, 4 * column + 4)
-            expected = errors[:, :, rows, columns].mean(axis=(2, 3))
-            np.testing.assert_allclose(found[:, 6 * row + column], expected, rtol=1e-5)
+            block, one = errors[:, :, rows, columns], found[:, 6 * row + column]
+            np.testing.assert_allclose(one[:, :3], (block**2).mean(axis=(2, 3)), rtol=1e-5)
+            np.testing.assert_allclose(one[:, 3], block.std(axis=(2, 3)).mean(axis=1), rtol=1e-5)
 
 
 @pytest.mark.parametrize("batch", [1, 4, 11])
@@ -101,27 +107,47 @@ def test_block_errors_do_not_depend_on_how_many_images_a_network_sees_at_once(
 
 
 def test_no_images_have_no_block_errors(network: Network) -> None:
-    assert block_errors(network, IMAGES[:0]).shape == (0, 24, 3)
+    assert block_errors(network, IMAGES[:0]).shape == (0, 24, 4)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_mse_is_the_mean_squared_error_over_the_frame(name: str) -> None:
     network = small_network(name, width=24)
-    plain = Normality(members=[], where=None, share="all")
+    plain = Normality(view="whole", members=[], where=None, share="all")
     found = score_images(IMAGES, {f"{name}.mse": plain}, {name: [network]})[f"{name}.mse"]
-    expected = squared_errors(network, IMAGES).mean(axis=(1, 2, 3))
+    expected = (errors_of(network, IMAGES) ** 2).mean(axis=(1, 2, 3))
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
 def test_a_blocks_mean_error_is_that_of_its_channels() -> None:
-    found = mean_error(np.array([[[1.0, 2, 6], [0, 0, 3]]]))
+    found = mean_error(np.array([[[1.0, 2, 6, 9], [0, 0, 3, 9]]]))
     assert found.tolist() == [[[3], [1]]]
 
 
 def test_the_log_of_no_error_is_finite_and_that_of_a_grey_level_hardly_moved() -> None:
-    found = log_errors(np.array([[[0, 255.0**-2, 1]]]))[0, 0]
+    found = log_errors(np.array([[[0, 255.0**-2, 1, 9]]]))[0, 0]
     assert found[0] == pytest.approx(np.log(PERFECT))
     assert found[1:].tolist() == pytest.approx([-2 * np.log(255), 0], abs=0.01)
+
+
+@pytest.mark.parametrize("times", [1.0, 3.0])
+def test_errors_that_are_larger_all_over_a_photo_are_relatively_the_same(times: float) -> None:
+    errors = np.random.default_rng(0).uniform(0.02, 0.1, (5, 24, 4))
+    expected, larger = errors.copy(), errors * [times**2] * 4
+    larger[..., 3] = errors[..., 3] * times
+    found = relative_errors(larger)
+    np.testing.assert_allclose(found, relative_errors(expected), atol=0.1)
+    assert found.shape == (5, 24, 2)
+
+
+def test_a_block_that_is_redrawn_worse_or_less_evenly_than_the_others_stands_out() -> None:
+    errors = np.full((1, 24, 4), 0.01)
+    errors[0, 5, 0] *= 40
+    errors[0, 9, 3] *= 10
+    found = relative_errors(errors)[0]
+    assert (found[5, 0] > 2.5, found[5, 1]) == (True, 0)
+    assert (found[9, 0], found[9, 1] > 2) == (0, True)
+    assert not np.delete(found, [5, 9], axis=0).any()
 
 
 def test_blocks_sees_what_is_redrawn_better_than_usual_and_excess_does_not() -> None:
@@ -133,7 +159,7 @@ def test_blocks_sees_what_is_redrawn_better_than_usual_and_excess_does_not() -> 
     for kind in ("blocks", "excess"):
         one = SCORES[f"autoencoder.{kind}"]
         assert one.distance is not None
-        describe, distance = on_arrays(one.describe), on_arrays(one.distance)
+        describe, distance = on_arrays(one.views["place"].describe), on_arrays(one.distance)
         found[kind] = distance(fit_gaussians(describe(train)), describe(seen)).mean(axis=1)
     assert found["blocks"][1] > 20 * found["blocks"][0]
     assert found["blocks"][2] == pytest.approx(found["blocks"][1], rel=0.5)

@@ -25,10 +25,11 @@ from stages.wells.inference.verdict import Verdict
 from stages.wells.networks.registry import NETWORKS, Members
 from tests.clones import ROOT
 from tests.exported_files import exported
-from tests.small_wells import grainy_wells, in_turn, noise, small_members, with_thing
+from tests.small_wells import grainy_wells, in_turn, noise, small_members, with_specks, with_thing
 
 SIZE = {"height": 32, "width": 48}
 SPILLS = with_thing(grainy_wells(12, seed=1), slice(12, 28), slice(16, 32), grey=250)
+SPECKS = with_specks(grainy_wells(12, seed=1))
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +83,7 @@ def hostile() -> Mapping[str, Images]:
         "wells": grainy_wells(7, seed=8),
         "strong grain": grainy_wells(7, seed=9, grain=90),
         "spills": SPILLS,
+        "specks": SPECKS,
     }
 
 
@@ -89,7 +91,23 @@ def hostile() -> Mapping[str, Images]:
 def test_of_any_photo_it_says_what_the_pipeline_says(
     kind: str, detector: Detector, networks: dict[str, Members], file: Exported
 ) -> None:
-    images = hostile()[kind]
+    compare(detector, networks, file, hostile()[kind])
+
+
+def test_a_detector_that_looks_for_defects_anywhere_says_the_same_too(
+    networks: dict[str, Members], tmp_path: Path
+) -> None:
+    wanted = {"one": DetectorParams(scores=["mnad.blocks", "texture"], rule="equal_error")}
+    detector = fit_detectors(wanted, networks, grainy_wells(60, seed=0), in_turn(60), SPECKS)["one"]
+    assert {one.normality.view for one in detector.scores.values()} == {"anywhere"}
+    file = load_exported(exported(detector, networks, tmp_path))
+    assert file.metadata.marks().all()
+    compare(detector, networks, file, np.concatenate(list(hostile().values())))
+
+
+def compare(
+    detector: Detector, networks: dict[str, Members], file: Exported, images: Images
+) -> None:
     expected, found = judge_images(detector, networks, images), run_exported(file, images)
     np.testing.assert_array_equal(found.spill, expected.spill)
     np.testing.assert_array_equal(found.view, expected.view)
@@ -137,7 +155,7 @@ def test_its_metadata_tell_what_it_is_and_what_it_was_made_from(
     assert metadata.scores == list(SCORES)
     assert metadata.marks().shape == (8, 12)
     assert metadata.parameters["rule"] == "equal_error"
-    assert metadata.parameters["networks"]["autoencoder"]["latent"] == 3
+    assert metadata.parameters["networks"]["autoencoder"]["latent"] == 0.75
     made_from = metadata.made_from
     assert made_from.keys() == {"detector.json", "autoencoder.safetensors", "mnad.safetensors"}
     assert all(len(digest) == 64 for digest in made_from.values())

@@ -37,7 +37,7 @@ def set_metadata(model: ModelProto, key: str, value: str | None) -> None:
 
 
 def of_next_format(model: ModelProto) -> None:
-    set_metadata(model, "format", FORMAT.replace("1", "2"))
+    set_metadata(model, "format", FORMAT.replace("2", "3"))
 
 
 def without_metadata(model: ModelProto) -> None:
@@ -72,7 +72,7 @@ def of_a_future_onnx(model: ModelProto) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (of_next_format, "it is 'spill detector, format 2', and this program reads 'spill detect"),
+        (of_next_format, "it is 'spill detector, format 3', and this program reads 'spill detect"),
         (without_metadata, "it has no metadata of a spill detector"),
         (without_threshold, "are incomplete ('threshold')"),
         (with_broken_threshold, "are incomplete ("),

@@ -17,9 +17,9 @@ def plain_photos(count: int = 1) -> Images:
     return photos
 
 
-def laid(strange: float, threshold: float = 2.0) -> FloatArray:
+def laid(strange: float) -> FloatArray:
     """Return the colour of a photo that is strange all over."""
-    (picture,) = lay_over(plain_photos(), np.full((1, 4, 6), strange), threshold)
+    (picture,) = lay_over(plain_photos(), np.full((1, 4, 6), strange))
     colour: FloatArray = picture[:, 0, 0].astype(np.float64)
     assert (picture == colour[:, None, None]).all()
     return colour
@@ -28,7 +28,7 @@ def laid(strange: float, threshold: float = 2.0) -> FloatArray:
 def test_maps_are_laid_over_photos_at_their_own_size_each_block_in_its_place() -> None:
     photos, blocks = plain_photos(3), np.zeros((3, 4, 6))
     blocks[1, 1, 4] = blocks[2, 3, 0] = 100
-    found = lay_over(photos, blocks, 2.0)
+    found = lay_over(photos, blocks)
     assert found.shape == photos.shape
     assert found.dtype == np.uint8
     hot = (found != photos).any(axis=1)
@@ -43,26 +43,15 @@ def test_the_photo_shows_where_nothing_is_strange(strange: float) -> None:
     np.testing.assert_array_equal(laid(strange), BLUE)
 
 
-def test_half_of_the_photo_shows_at_the_threshold_and_none_at_full_heat() -> None:
-    hottest = laid(2.0 * FULL_HEAT)
+def test_half_of_the_photo_shows_at_half_of_full_heat_and_none_at_the_whole() -> None:
+    hottest = laid(FULL_HEAT)
     assert (hottest != BLUE).all()
     np.testing.assert_array_equal(laid(50.0), hottest)
     # Half-way from the photo to the colour of half the heat, which is redder than the photo.
-    half = 2 * laid(2.0) - BLUE
+    half = 2 * laid(FULL_HEAT / 2) - BLUE
     assert half[0] > BLUE[0] + 100
     assert (half >= -1).all()
     assert (half <= 256).all()
-
-
-@pytest.mark.parametrize("threshold", [0.5, 2.0, 8.0])
-def test_heat_is_relative_to_the_threshold(threshold: float) -> None:
-    for share in (0.25, 0.5, 1.0):
-        np.testing.assert_array_equal(laid(share * threshold, threshold), laid(2 * share))
-
-
-@pytest.mark.parametrize("threshold", [0.0, -1.0])
-def test_a_threshold_that_calls_everything_a_spill_is_all_heat(threshold: float) -> None:
-    np.testing.assert_array_equal(laid(0.5, threshold), laid(50.0))
 
 
 SHARES = np.linspace(0, 1, 1001)

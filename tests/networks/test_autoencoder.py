@@ -6,7 +6,7 @@ from torch import Tensor
 
 from stages.wells.networks.autoencoder import Autoencoder
 
-LATENT = 3
+LATENT = 0.6
 
 
 def network(height: int = 16, width: int = 16) -> Autoencoder:
@@ -25,10 +25,19 @@ def test_reconstructions_have_the_size_of_the_images(height: int, width: int) ->
     assert network(height, width)(images).shape == images.shape
 
 
-@pytest.mark.parametrize(("height", "width"), [(16, 16), (32, 48)])
-def test_an_image_becomes_as_many_numbers_as_asked_for(height: int, width: int) -> None:
+@pytest.mark.parametrize(
+    ("height", "width", "numbers"), [(8, 8, 1), (16, 16, 2), (32, 48, 14), (128, 96, 115)]
+)
+def test_an_image_becomes_as_many_numbers_for_each_8_x_8_pixels_as_asked_for(
+    height: int, width: int, numbers: int
+) -> None:
     latents = network(height, width).encode(random_images(2, height, width))
-    assert latents.shape == (2, LATENT)
+    assert latents.shape == (2, numbers)
+
+
+def test_an_image_becomes_one_number_at_least() -> None:
+    tiny = Autoencoder(16, 16, channels=4, latent=0.1)
+    assert tiny.encode(random_images(2)).shape == (2, 1)
 
 
 def test_fit_channels_takes_each_channels_mean_and_deviation() -> None:

@@ -203,7 +203,7 @@ def test_the_javascript_program_says_what_the_command_says(node_desk: Path) -> N
 def check_refusal(done: subprocess.CompletedProcess[str]) -> None:
     assert done.returncode == 1
     assert done.stdout == ""
-    assert "other.onnx is no detector of format 1" in done.stderr
+    assert "other.onnx is no detector of format 2" in done.stderr
 
 
 @slow

@@ -1,13 +1,13 @@
 """Detectors fitted to normal wells, with thresholds by known spills."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 
 import torch
 from torch import Tensor
 
 from stages.common.errors import InputError
-from stages.common.types import Images, Indices
+from stages.common.types import FloatArray, Images, Indices
 from stages.wells.detection import thresholds
 from stages.wells.detection.batches import in_batches
 from stages.wells.detection.detector import (
@@ -18,10 +18,12 @@ from stages.wells.detection.detector import (
     standardise,
 )
 from stages.wells.detection.features import BLOCK
-from stages.wells.detection.normality import Learnt, learn_normality
+from stages.wells.detection.learning import GAIN, Learnt, learn_normality
+from stages.wells.detection.normality import Scores
 from stages.wells.detection.occlusion import Occlusion
 from stages.wells.detection.params import DetectorParams
-from stages.wells.detection.scores import SCORES, Score, block_errors
+from stages.wells.detection.regions import area_under_roc
+from stages.wells.detection.scores import SCORES, block_errors
 from stages.wells.networks.registry import Members
 
 
@@ -54,30 +56,11 @@ def fit_detectors(
             seen = [(in_batches(of, train), in_batches(of, spills)) for of in errors]
         for name in names:
             if SCORES[name].network == network:
-                learnt[name] = _learn(SCORES[name], seen, folds, height // BLOCK)
+                learnt[name] = learn_normality(SCORES[name], seen, folds, height // BLOCK)
     occlusion = Occlusion.fit(train)
     return {
         name: _fit(name, one, learnt, (height, width), occlusion) for name, one in wanted.items()
     }
-
-
-def _learn(
-    score: Score,
-    seen: Sequence[tuple[Tensor, Tensor]],
-    folds: Indices,
-    rows: int,
-) -> Learnt:
-    """Return what a score learns from what it sees of training photos and of known spills.
-
-    seen: both of them, by member of its network; one pair where it needs none, for all folds see
-    the same photos.
-    """
-    train = [in_batches(score.describe, normals) for normals, _ in seen]
-    spills = [in_batches(score.describe, known) for _, known in seen]
-    if score.network is None:
-        count = int(folds.max()) + 1
-        train, spills = train * count, spills * count
-    return learn_normality(score, train, spills, folds, rows)
 
 
 def _fit(
@@ -96,24 +79,52 @@ def _fit(
         score: standardise(learnt[score].spills, *known).numpy()
         for score, known in statistics.items()
     }
+    kept = choose_scores(normals, spills)
     fitted = {
         score: FittedScore(
-            mean=mean,
-            std=std,
+            mean=statistics[score][0],
+            std=statistics[score][1],
             threshold=thresholds.place(wanted.rule, normals[score], spills[score]),
+            rare=learnt[score].rare,
             normality=learnt[score].normality,
         )
-        for score, (mean, std) in statistics.items()
+        for score in kept
     }
+    together = (_mean(kept, one) for one in (normals, spills))
     return Detector(
         name=name,
         rule=wanted.rule,
         height=size[0],
         width=size[1],
-        threshold=thresholds.place(wanted.rule, combine(normals), combine(spills)),
+        threshold=thresholds.place(wanted.rule, *together),
         scores=fitted,
         occlusion=occlusion,
     )
+
+
+def choose_scores(normals: Scores, spills: Scores) -> list[str]:
+    """Return the scores whose mean tells known spills best, in their order.
+
+    normals, spills: standardised scores of held-out normals, `[N]`, and of known spills, `[S]`. As
+    long as the others tell more by GAIN without one, the score that blurs most is left out; none,
+    where fewer than two spills are known.
+    """
+
+    def tell(names: list[str]) -> float:
+        return float(area_under_roc(_mean(names, normals), _mean(names, spills)))
+
+    kept = list(normals)
+    while len(kept) > 1 and len(spills[kept[0]]) > 1:
+        without = [[name for name in kept if name != left] for left in kept]
+        best = max(without, key=tell)
+        if tell(best) <= tell(kept) + GAIN:
+            break
+        kept = best
+    return kept
+
+
+def _mean(names: list[str], scores: Scores) -> FloatArray:
+    return combine({name: scores[name] for name in names})
 
 
 def _statistics(name: str, scores: Tensor) -> tuple[float, float]:

@@ -31,7 +31,8 @@ LEAST_SCORE = 1e-12
 class FittedScore(BaseModel):
     """A score's normality, and its statistics over held-out normals.
 
-    mean, std: of its log; threshold: of this score alone, standardised.
+    mean, std: of its log; threshold: of this score alone, standardised; rare: the distance that
+    a hundredth of all positions exceeds.
     """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -39,6 +40,7 @@ class FittedScore(BaseModel):
     mean: float
     std: Annotated[float, Field(gt=0)]
     threshold: float
+    rare: Annotated[float, Field(ge=0)]
     normality: Normality
 
 
@@ -66,6 +68,8 @@ class Detector(BaseModel):
         for name, fitted in self.scores.items():
             if bool(fitted.normality.members) != (SCORES[name].distance is not None):
                 raise ValueError(f"{name} lacks what it compares with, or has it and needs none")
+            if fitted.normality.view not in SCORES[name].views:
+                raise ValueError(f"{name} has no view {fitted.normality.view}")
             blocks = (self.height // BLOCK) * (self.width // BLOCK)
             where = fitted.normality.where
             if where is not None and where != sorted(set(where) & set(range(blocks))):

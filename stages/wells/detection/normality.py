@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import NamedTuple, Self
+from typing import Self
 
 import numpy as np
 import torch
@@ -13,8 +13,8 @@ from torch import Tensor
 from stages.common.types import FloatArray, Images, Indices
 from stages.wells.detection.batches import as_batches
 from stages.wells.detection.features import Features
-from stages.wells.detection.gaussians import Gaussians, fit_gaussians
-from stages.wells.detection.regions import Share, learn_share, learn_where, pool
+from stages.wells.detection.gaussians import Gaussians
+from stages.wells.detection.regions import Share, pool
 from stages.wells.detection.scores import SCORES, Score, block_errors
 from stages.wells.networks.registry import Members
 
@@ -23,14 +23,15 @@ Scores = dict[str, FloatArray]
 
 
 class Normality(BaseModel):
-    """What a score was fitted to: distributions, where it looks, and at which share of that.
+    """What a score was fitted to: distributions, how and where it looks, at which share of that.
 
-    members: one a fold, fitted to training photos of the others; none where the score compares
-    nothing. where: positions, ascending; None: all.
+    view: of the score's, by name. members: one a fold, fitted to training photos of the others;
+    none where the score compares nothing. where: positions, ascending; None: all.
     """
 
     model_config = ConfigDict(extra="forbid")
 
+    view: str
     members: list[Gaussians]
     where: list[int] | None
     share: Share
@@ -41,56 +42,6 @@ class Normality(BaseModel):
             if self.where is not None and len(member.means) != len(self.where):
                 raise ValueError("a member must have a distribution for each position of where")
         return self
-
-
-class Learnt(NamedTuple):
-    """A normality, and the scores of what it was learnt from.
-
-    normals: of training photos, each by the member that has not seen it, `[N]`; spills: of known
-    spills, `[S]`.
-    """
-
-    normality: Normality
-    normals: Tensor
-    spills: Tensor
-
-
-def learn_normality(
-    score: Score,
-    train: Sequence[Features],
-    spills: Sequence[Features],
-    folds: Indices,
-    rows: int,
-) -> Learnt:
-    """Return what there is to know of training photos and known spills for a score.
-
-    train, spills: features of all of them, `[N, P, F]` and `[S, P, F]`, as each fold's member of
-    the score's network describes them; rows: of the blocks in a photo.
-    """
-    members = []
-    if score.distance is not None:
-        members = [fit_gaussians(one[folds != fold]) for fold, one in enumerate(train)]
-    normals = np.empty(train[0].shape[:2])
-    for fold, one in enumerate(train):
-        held_out = folds == fold
-        normals[held_out] = _distances(score, members, fold, one[held_out])
-    spilled = [_distances(score, members, fold, one).numpy() for fold, one in enumerate(spills)]
-
-    where, share = None, score.share
-    if score.learns_where and len(spilled[0]):
-        mean = np.mean(spilled, axis=0)
-        places = learn_where(normals, mean, rows)
-        share = learn_share(normals[:, places], mean[:, places])
-        normals, spilled = normals[:, places], [one[:, places] for one in spilled]
-        members = [
-            Gaussians(means=one.means[places], precisions=one.precisions[places]) for one in members
-        ]
-        where = places.tolist()
-    return Learnt(
-        Normality(members=members, where=where, share=share),
-        pool(torch.from_numpy(normals), share),
-        torch.stack([pool(torch.from_numpy(one), share) for one in spilled]).mean(0),
-    )
 
 
 def score_images(
@@ -150,22 +101,25 @@ def measure_distances(
     distances = {}
     for name, fitted in normality.items():
         score = SCORES[name]
+        view = score.views[fitted.view]
         if score.network is None:
             chosen = range(len(fitted.members)) if members is None else members
-            features = dict.fromkeys(chosen, score.describe(images))
+            features = dict.fromkeys(chosen, view.describe(images))
         else:
             chosen = range(len(networks[score.network])) if members is None else members
             where = slice(None) if fitted.where is None else fitted.where
             features = {
-                fold: score.describe(errors_of(score.network, fold)[:, where]) for fold in chosen
+                fold: view.describe(errors_of(score.network, fold)[:, where]) for fold in chosen
             }
         distances[name] = [
-            _distances(score, fitted.members, fold, one) for fold, one in features.items()
+            strangeness(score, fitted.members, fold, one) for fold, one in features.items()
         ]
     return distances
 
 
-def _distances(score: Score, members: Sequence[Gaussians], fold: int, features: Features) -> Tensor:
+def strangeness(
+    score: Score, members: Sequence[Gaussians], fold: int, features: Features
+) -> Tensor:
     """Return how strange each position of features `[N, P, F]` is to a member, `[N, P]`."""
     if score.distance is None:
         return features[..., 0]

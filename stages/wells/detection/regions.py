@@ -1,20 +1,17 @@
-"""Where in a photo to look, and at which share of the positions there: learned from spills."""
+"""Where in a photo known spills are told, and how few positions of a photo may count."""
 
-from typing import Literal
+from typing import Literal, assert_never
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from stages.common.types import FloatArray, Indices
 
-# All positions, the less strange half of them, the strangest tenth.
-Share = Literal["all", "half", "tenth"]
-SHARES: tuple[Share, ...] = ("all", "half", "tenth")
+# All positions, the less strange half of them, the strangest tenth, the strangest fiftieth.
+Share = Literal["all", "half", "tenth", "fiftieth"]
+SHARES: tuple[Share, ...] = ("all", "half", "tenth", "fiftieth")
 # Of what the best position tells above chance.
 TOLD = 0.9
-# Of an area under a curve: a gain of less does not pay for looking at less.
-GAIN = 1e-3
 
 
 def learn_where(normals: FloatArray, spills: FloatArray, rows: int) -> Indices:
@@ -35,38 +32,26 @@ def learn_where(normals: FloatArray, spills: FloatArray, rows: int) -> Indices:
     return np.flatnonzero(told >= TOLD * told.max())
 
 
-def learn_share(normals: FloatArray, spills: FloatArray) -> Share:
-    """Return the share of positions whose mean tells known spills best: `[N, P]` and `[S, P]`.
-
-    A spill that changes all of a region is told by all, a small defect by the strangest few. The
-    whole counts unless less of it tells more by GAIN: it also shows what no known spill does.
-    """
-
-    def pooled(distances: FloatArray, share: Share) -> FloatArray:
-        found: FloatArray = pool(torch.from_numpy(distances), share)[:, None].numpy()
-        return found
-
-    areas = {
-        share: area_under_roc(pooled(normals, share), pooled(spills, share))[0] for share in SHARES
-    }
-    best = max(SHARES, key=lambda share: areas[share])
-    return best if areas[best] > areas["all"] + GAIN else "all"
-
-
 def pool(distances: Tensor, share: Share) -> Tensor:
     """Return the mean of a share of the distances `[N, P]`, at least one: `[N]`."""
     count = distances.shape[1]
-    if share == "half":
-        distances = distances.sort(dim=1).values[:, : max(1, count // 2)]
-    elif share == "tenth":
-        distances = distances.sort(dim=1).values[:, -max(1, count // 10) :]
-    return distances.mean(1)
+    match share:
+        case "all":
+            return distances.mean(1)
+        case "half":
+            return distances.sort(dim=1).values[:, : max(1, count // 2)].mean(1)
+        case "tenth":
+            return distances.sort(dim=1).values[:, -max(1, count // 10) :].mean(1)
+        case "fiftieth":
+            return distances.sort(dim=1).values[:, -max(1, count // 50) :].mean(1)
+        case _:
+            assert_never(share)
 
 
 def area_under_roc(normals: FloatArray, spills: FloatArray) -> FloatArray:
-    """Return the share of pairs in which the spill is stranger, by column: `[P]`.
+    """Return the share of pairs in which the spill is stranger, by position: `[…]`.
 
-    Of `[N, P]` and `[S, P]`, by ranks (Mann and Whitney 1947); pairs that are equal count half.
+    Of `[N, …]` and `[S, …]`, by ranks (Mann and Whitney 1947); pairs that are equal count half.
     """
     # Imported here, as above.
     from scipy.stats import rankdata

@@ -4,23 +4,32 @@ Each looks at positions of a photo: at what a network's reconstruction misses of
 features of the photo itself. How far a position is from that of training photos is its distance;
 the mean over positions is the score. SCORES holds all of them by the names that params.yaml knows
 them by.
+
+A score has one view of photos or several. What is strange may lie at a place that all photos share,
+as metal in the middle of a well, or anywhere and be small, as a crack in a tile. Which of the two
+it is, known spills tell.
 """
 
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Literal, NamedTuple
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
 from stages.wells.detection.features import (
     BLOCK,
+    FLAT,
     Features,
     describe_appearance,
+    describe_roughness,
     describe_texture,
+    deviation_of_blocks,
     log,
+    subtract_own_median,
 )
 from stages.wells.detection.gaussians import Gaussians, squared_distances, squared_excess
-from stages.wells.detection.regions import Share
+from stages.wells.detection.regions import SHARES, Share
 from stages.wells.networks.base import Network
 from stages.wells.networks.registry import NETWORKS
 
@@ -28,52 +37,79 @@ from stages.wells.networks.registry import NETWORKS
 PERFECT = 1e-7
 
 
+class View(NamedTuple):
+    """A way to look at photos.
+
+    describe: makes features `[N, P, F]` of what the score looks at. region: where these positions
+    lie: each block of the frame, each of its middle, or of the frame's the ones that tell known
+    spills. shares: of the positions that may count; the first, where known spills don't tell.
+    """
+
+    describe: Callable[[Tensor], Features]
+    region: Literal["frame", "middle", "told"]
+    shares: tuple[Share, ...]
+
+
 class Score(NamedTuple):
     """How a score is made.
 
-    network: whose errors it looks at, `[N, blocks, 3]` as `block_errors` returns them; None: it
-    looks at photos, `[N, 3, H, W]` uint8. describe: makes features `[N, P, F]` of what it looks at.
-    distance: of features from the normal ones, `[N, P]`; None: the one feature at each position
-    says how strange it is. learns_where: whether known spills tell at which positions it looks, and
-    at which share of them; else it looks at `share` of all.
+    network: whose errors it looks at, `[N, blocks, 4]` as `block_errors` returns them; None: it
+    looks at photos, `[N, 3, H, W]` uint8. distance: of features from the normal ones, `[N, P]`;
+    None: the one feature at each position says how strange it is. views: by name; the first, where
+    known spills don't tell.
     """
 
     network: str | None
-    describe: Callable[[Tensor], Features]
     distance: Callable[[Gaussians, Features], Tensor] | None
-    learns_where: bool = False
-    share: Share = "all"
+    views: Mapping[str, View]
 
 
 def block_errors(network: Network, images: Tensor) -> Tensor:
-    """Return the squared error of each block and channel, mean of its pixels: `[N, blocks, 3]`.
+    """Return what the network misses of each block, `[N, blocks, 4]` float64.
 
-    images: `[N, 3, H, W]` uint8; errors: of images in [0, 1], float64; a block is BLOCK x BLOCK
-    pixels. The network is used as it is, so `eval()` must have been called.
+    The squared error of each channel, mean of the block's pixels (3), and the errors' deviation
+    inside the block, mean of the channels. images: `[N, 3, H, W]` uint8; errors: of images in
+    [0, 1]; a block is BLOCK x BLOCK pixels. The network is used as it is, so `eval()` must have
+    been called.
     """
     inputs = images.float() / 255
-    errors = functional.avg_pool2d((network(inputs) - inputs).square(), BLOCK)
-    return errors.double().flatten(2).transpose(1, 2)
+    errors = network(inputs) - inputs
+    squared = functional.avg_pool2d(errors.square(), BLOCK).double()
+    deviation = deviation_of_blocks(errors).double()[:, None]
+    return torch.cat([squared, deviation], dim=1).flatten(2).transpose(1, 2)
 
 
 def mean_error(errors: Tensor) -> Features:
     """Return each block's mean squared error, `[N, blocks, 1]`: its mean is that of the photo."""
-    return errors.mean(dim=2, keepdim=True)
+    return errors[..., :3].mean(dim=2, keepdim=True)
 
 
 def log_errors(errors: Tensor) -> Features:
-    """Return the logs of errors `[N, blocks, 3]`, which are distributed about normally."""
-    return log(errors + PERFECT)
+    """Return the logs of squared errors, `[N, blocks, 3]`, which are about normally distributed."""
+    return log(errors[..., :3] + PERFECT)
+
+
+def relative_errors(errors: Tensor) -> Features:
+    """Return by how much each block's error stands out of its own photo's, `[N, blocks, 2]`.
+
+    Of the logs of its mean squared error and of the errors' deviation in it.
+    """
+    squared, deviation = mean_error(errors), errors[..., 3:]
+    return subtract_own_median(torch.cat([log(squared + PERFECT), log(deviation + FLAT)], dim=2))
 
 
 def _scores_of(network: str) -> dict[str, Score]:
+    errors = {
+        "place": View(log_errors, "told", ("all", "half", "tenth")),
+        "anywhere": View(relative_errors, "frame", SHARES),
+    }
     scores = {
         # The mean squared error, as the assignment asks.
-        "mse": Score(network, mean_error, None),
+        "mse": Score(network, None, {"whole": View(mean_error, "frame", ("all",))}),
         # How unusual the error of each block is, whether too large or too small.
-        "blocks": Score(network, log_errors, squared_distances, learns_where=True),
+        "blocks": Score(network, squared_distances, errors),
         # How much more of each block the network misses than usual.
-        "excess": Score(network, log_errors, squared_excess, learns_where=True),
+        "excess": Score(network, squared_excess, errors),
     }
     return {f"{network}.{name}": score for name, score in scores.items()}
 
@@ -81,11 +117,20 @@ def _scores_of(network: str) -> dict[str, Score]:
 SCORES: dict[str, Score] = {
     **{name: score for network in NETWORKS for name, score in _scores_of(network).items()},
     # Finds streaks by their contrast and empty wells by their colour and smoothness.
-    "appearance": Score(None, describe_appearance, squared_distances),
+    "appearance": Score(
+        None, squared_distances, {"place": View(describe_appearance, "middle", ("all",))}
+    ),
     # How unlike training wells the middle's blocks are in roughness. The less strange half, for a
     # spill changes the whole of the middle, a hand or a tool a part of it. A trimmed mean, as in
     # Rousseeuw's least trimmed squares (1984, JASA 79:871-880).
-    "texture": Score(None, describe_texture, squared_distances, share="half"),
+    "texture": Score(
+        None,
+        squared_distances,
+        {
+            "place": View(describe_texture, "middle", ("half",)),
+            "anywhere": View(describe_roughness, "frame", SHARES),
+        },
+    ),
 }
 
 

@@ -1,7 +1,6 @@
 """Photos of the test set, by what a detector says of them."""
 
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +22,7 @@ from stages.wells.detection.decision_map import mark_counted
 from stages.wells.detection.features import describe_sides
 from stages.wells.detection.judge import judge_images
 from stages.wells.detection.occlusion import strangest
-from stages.wells.detection.scores import block_errors
+from stages.wells.detection.scores import block_errors, mean_error
 from stages.wells.evaluation import charts, report
 from stages.wells.evaluation.pictures import (
     count,
@@ -90,9 +89,9 @@ def draw_decided(path: Path, judged: Judged, networks: Mapping[str, Members]) ->
     ]
     title = f"A photo is called a spill where its mean score reaches {detector.threshold:.2f}"
     subtitle = (
-        "Left the photo, framed in the colour of what it is called. In the middle what each block "
-        "of 4 x 4 pixels adds to the mean; only those inside the white line do. Right the scores, "
-        "in standard deviations of held-out normal wells."
+        "Left the photo, framed in the colour of what it is called. In the middle how many "
+        "times as strange as 99 of 100 blocks of held-out normal wells each block is, inside the "
+        "white line. Right the scores, in standard deviations of such wells."
     )
     save_picture(path, title, subtitle, *parts)
 
@@ -116,7 +115,7 @@ def draw_mistakes(path: Path, judged: Judged, networks: Mapping[str, Members]) -
             blocks = judge_images(detector, networks, images).blocks
             captions = [f"{score:.2f}" for score in judged.scores[some]]
             rows.append(Row("" if start else label, as_tiles(images), captions))
-            rows.append(Row("", as_tiles(lay_over(images, blocks, detector.threshold))))
+            rows.append(Row("", as_tiles(lay_over(images, blocks))))
     found_all = count_mistakes(judged)
     title = (
         f"{count(found_all.alarms, 'false alarm')}, {found_all.obstructed} of them with an "
@@ -139,8 +138,12 @@ def draw_reconstructions(path: Path, name: str, network: Network, judged: Judged
         found = _find_clear(judged, judged.kinds == kind)
         if len(found):
             of_kind[kind] = found[evenly_spaced(len(found), MEASURED)]
-    errors_of = partial(block_errors, network)
-    errors = {kind: np.median(in_batches(errors_of, images[one])) for kind, one in of_kind.items()}
+    errors = {
+        kind: np.median(
+            in_batches(lambda batch: mean_error(block_errors(network, batch)), images[one])
+        )
+        for kind, one in of_kind.items()
+    }
     times = [
         f"{errors[kind] / errors[report.NORMAL]:.1f} times as much on {EXAMPLES[kind]}"
         for kind in of_kind

@@ -22,10 +22,11 @@ other programs call bilinear may give other pixels.
 | `spill` | bool `[N]` | whether the margin is 0 or more |
 | `view` | uint8 `[N]` | 1 where a hand or a tool seems to lie at the well's sides: look yourself |
 | `scores` | float64 `[N, {count}]` | each of {names} |
-| `blocks` | float64 `[N, {rows}, {columns}]` | how strange each block of the photo is |
+| `blocks` | float64 `[N, {rows}, {columns}]` | how strange each block is: see below |
 
 Scores are in standard deviations of normal wells that were held out. They are no probabilities. For
-another threshold, compare `score` with it.
+another threshold, compare `score` with it. A block is 0 where it is no stranger than 99 of 100 of
+such wells' blocks, 1 where it is twice as strange, 2 where four times.
 
 **Not for** a decision to stop or to release a pour, or for anybody's safety, without a person who
 looks; for photos of another camera, table or crop, before it was measured on them; for photos that

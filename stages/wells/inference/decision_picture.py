@@ -23,10 +23,13 @@ from stages.common.pictures import (
     line_height,
 )
 from stages.common.types import FloatArray, Images, Marks
-from stages.wells.inference.heat import FULL_HEAT, LEAST_THRESHOLD, heat_of, lay_over
+from stages.wells.inference.heat import heat_of, lay_over
 from stages.wells.inference.verdict import VIEWS, Verdict
 
-MAGNIFICATION = 6
+# Pixels, of a photo magnified by a whole number.
+PHOTO_WIDTH = 288
+# A threshold may be set to 0 or below; bars need a scale.
+LEAST_THRESHOLD = 1e-6
 # Bars end at that many times the threshold; their numbers don't.
 FULL_BAR = 3.0
 BAR_HEIGHT = 14
@@ -75,7 +78,8 @@ def draw_decision(label: str, decision: Decision, counted: Marks) -> Image.Image
     threshold = decision.threshold
     spill = decision.score >= threshold
     verdict, colour = ("spill", SPILL) if spill else ("normal", NORMAL)
-    height, width = (MAGNIFICATION * side for side in decision.image.shape[1:])
+    times = max(1, PHOTO_WIDTH // decision.image.shape[2])
+    height, width = (times * side for side in decision.image.shape[1:])
     left = MARGIN, 2 * MARGIN + width, 3 * MARGIN + 2 * width
     top, bars = 2 * LINE, (LINE + BAR_HEIGHT + GAP) * (1 + len(decision.scores))
     size = WIDTH, top + max(height + LINE + BAR_HEIGHT + GAP, bars + LINE) + GAP
@@ -87,7 +91,7 @@ def draw_decision(label: str, decision: Decision, counted: Marks) -> Image.Image
     said = f"{verdict}, {decision.score:.2f} against {threshold:.2f}"
     draw.text((left[2], GAP), said, colour, bold)
 
-    laid = lay_over(decision.image[None], decision.blocks[None], threshold)[0]
+    laid = lay_over(decision.image[None], decision.blocks[None])[0]
     photo, heat = as_tiles(np.stack([decision.image, laid]))
     picture.paste(fit_tile(photo, width, colour), (left[0], top))
     view = f"view {decision.view}" + ("" if decision.view == VIEWS[0] else ": please look")
@@ -95,7 +99,7 @@ def draw_decision(label: str, decision: Decision, counted: Marks) -> Image.Image
 
     picture.paste(heat.resize((width, height), Image.Resampling.NEAREST), (left[1], top))
     _outline(draw, counted, width // counted.shape[1], (left[1], top))
-    _draw_key(picture, (left[1], top + height + GAP), width, threshold)
+    _draw_key(picture, (left[1], top + height + GAP), width)
     _draw_bars(draw, decision, (left[2], top), WIDTH - MARGIN - left[2])
     return picture
 
@@ -112,16 +116,15 @@ def _outline(draw: ImageDraw.ImageDraw, counted: Marks, side: int, corner: tuple
         draw.line((*start, start[0] + side, start[1]), PAPER, 2)
 
 
-def _draw_key(picture: Image.Image, corner: tuple[int, int], width: int, threshold: float) -> None:
-    """Draw what the colours of blocks mean."""
+def _draw_key(picture: Image.Image, corner: tuple[int, int], width: int) -> None:
+    """Draw what the colours of blocks mean: from nothing strange to FULL_HEAT."""
     x, y = corner
     colours = heat_of(np.linspace(0, 1, width)[None]).repeat(BAR_HEIGHT, axis=0)
     picture.paste(Image.fromarray(colours), corner)
     draw, plain = ImageDraw.Draw(picture), font(TEXT_SIZE)
-    texts = ("0", "l"), (f"threshold {threshold:.2f}", "m"), (f"{FULL_HEAT * threshold:.2f}", "r")
-    for place, (text, anchor) in enumerate(texts):
+    for place, times in enumerate(("1", "2", "4 times")):
         at = x + place * width // 2, y + BAR_HEIGHT
-        draw.text(at, text, GREY, plain, anchor=f"{anchor}a")
+        draw.text(at, times, GREY, plain, anchor=f"{'lmr'[place]}a")
 
 
 def _draw_bars(

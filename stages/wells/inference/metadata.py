@@ -10,7 +10,7 @@ from stages.common.errors import InputError
 from stages.common.types import Marks
 
 # Raised when a program that reads the last one would misunderstand the next.
-FORMAT = "spill detector, format 1"
+FORMAT = "spill detector, format 2"
 
 
 class Metadata(NamedTuple):

@@ -5,14 +5,14 @@ from typing import cast
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stages.common.params import Count, Section
+from stages.common.params import Count, Positive, Section
 from stages.wells.networks.base import Network
 
 PATCH = 4
 
 
 class Autoencoder(Network):
-    """Images through a bottleneck of `latent` numbers and back.
+    """Images through a bottleneck and back: `latent` numbers for each 8 x 8 pixels of an image.
 
     The stem turns 4 x 4 patches into `channels` channels and the head turns channels into patches
     (pixel shuffle, Shi et al. 2016, arXiv 1609.05158), so no convolution runs at full resolution;
@@ -22,11 +22,12 @@ class Autoencoder(Network):
 
     class Params(Section):
         channels: Count
-        latent: Count
+        latent: Positive
 
-    def __init__(self, height: int, width: int, channels: int, latent: int) -> None:
+    def __init__(self, height: int, width: int, channels: int, latent: float) -> None:
         super().__init__()
         rows, columns = height // (2 * PATCH), width // (2 * PATCH)
+        numbers = max(1, round(latent * rows * columns))
         self.encoder = nn.Sequential(
             nn.Conv2d(3, channels, PATCH, stride=PATCH),
             ResidualBlock(channels),
@@ -34,10 +35,10 @@ class Autoencoder(Network):
             ResidualBlock(2 * channels),
             nn.GELU(),
             nn.Flatten(),
-            nn.Linear(2 * channels * rows * columns, latent),
+            nn.Linear(2 * channels * rows * columns, numbers),
         )
         self.decoder = nn.Sequential(
-            nn.Linear(latent, 2 * channels * rows * columns),
+            nn.Linear(numbers, 2 * channels * rows * columns),
             nn.Unflatten(1, (2 * channels, rows, columns)),
             ResidualBlock(2 * channels),
             nn.Conv2d(2 * channels, 4 * channels, 1),
@@ -48,7 +49,7 @@ class Autoencoder(Network):
         )
 
     def encode(self, images: Tensor) -> Tensor:
-        """Return the latent vectors, `[N, latent]`, of images `[N, 3, H, W]` in [0, 1]."""
+        """Return the latent vectors, `[N, L]`, of images `[N, 3, H, W]` in [0, 1]."""
         return cast(Tensor, self.encoder(self.standardise(images)))
 
     def forward(self, images: Tensor) -> Tensor:
