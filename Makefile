@@ -3,7 +3,7 @@ VENV := .venv
 DEMO_SOURCE := synthetic
 SEEDS := 0 1 2 3 4
 BASE := main
-LATENTS := 16,32
+LATENTS := 0.5,2
 CHANNELS := 8,32
 # A module of tests stays in one process, for its tests share what was built for them.
 PYTEST := pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder

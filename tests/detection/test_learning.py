@@ -169,15 +169,24 @@ def test_what_lies_over_half_of_the_normals_is_left_out_by_the_less_strange_half
     assert of_distances(normals, spills, ALL_SHARES).normality.share == "half"
 
 
-@pytest.mark.parametrize("covered", [0, 1])
-def test_another_choice_than_the_first_must_gain_more_than_a_thousandth(covered: int) -> None:
-    # All normals lie below all spills, but for those that are strange in the first view: of 1000,
-    # one makes an area of 0.999, so that another view isn't worth it; two make it worth.
+@pytest.mark.parametrize("in_both", [0, 20])
+@pytest.mark.parametrize(("in_first", "chosen"), [(0, "0"), (1, "0"), (2, "1")])
+def test_another_choice_than_the_first_must_gain_more_than_a_thousandth(
+    in_both: int, in_first: int, chosen: str
+) -> None:
+    # All of 1000 normals lie below all spills, but for those that are strange in both views and
+    # those that are in the first alone. Of these, one makes the area less by a thousandth.
     normals, spills = np.full((1000, 24, 2), 1.0), np.full((10, 24, 2), 3.0)
-    normals[:covered, :, 0] = 30
-    assert of_distances(normals, spills, view(0), view(1)).normality.view == "0"
-    normals[: covered + 2, :, 0] = 30
-    assert of_distances(normals, spills, view(0), view(1)).normality.view == "1"
+    normals[:in_both] = 30
+    normals[in_both : in_both + in_first, :, 0] = 30
+    assert of_distances(normals, spills, view(0), view(1)).normality.view == chosen
+
+
+@pytest.mark.parametrize(("count", "chosen"), [(1, "0"), (2, "1")])
+def test_one_known_spill_is_too_few_to_choose_by(count: int, chosen: str) -> None:
+    normals, spills = np.full((50, 24, 2), 1.0), np.full((count, 24, 2), 0.0)
+    spills[..., 1] = 3
+    assert of_distances(normals, spills, view(0), view(1)).normality.view == chosen
 
 
 def test_of_views_and_shares_the_ones_that_tell_most_are_taken_together() -> None:

@@ -126,6 +126,14 @@ def test_each_score_is_measured_alone_by_its_own_threshold() -> None:
     assert found[MSE]["auroc"] == pytest.approx(1 - found[BLOCKS]["auroc"])
 
 
+def test_each_score_tells_how_it_looks() -> None:
+    found = measured()["scores"]
+    assert found.keys() == DETECTOR.scores.keys()
+    for name, fitted in DETECTOR.scores.items():
+        looks = found[name]["view"], found[name]["share"]
+        assert looks == (fitted.normality.view, fitted.normality.share)
+
+
 def test_all_that_is_measured_is_finite_and_can_stand_in_json() -> None:
     found = measured()
     assert json.loads(json.dumps(found, allow_nan=False)) == found

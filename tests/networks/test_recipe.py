@@ -89,6 +89,25 @@ def test_the_same_seed_trains_the_same_network_and_another_another(name: str) ->
     assert not trained(name).history.equals(trained(name, seed=1).history)
 
 
+@pytest.mark.parametrize(
+    ("photos", "asked", "taken"), [(20, 8, 8), (20, 64, 16), (1200, 64, 25), (4000, 64, 64)]
+)
+def test_batches_are_smaller_where_an_epoch_would_have_few_steps(
+    photos: int, asked: int, taken: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = []
+
+    def train(network: Network, *_: object, batch_size: int, **__: object) -> list[Epoch]:
+        sizes.append(batch_size)
+        return [Epoch(1, 0.5, 0.5)]
+
+    monkeypatch.setattr(recipe, "train", train)
+    schedule = TrainParams(epochs=1, batch_size=asked, learning_rate=1e-3)
+    images = noise(photos, width=24)
+    train_members("autoencoder", NETWORKS, schedule, images, in_turn(photos), seed=0)
+    assert sizes == [taken, taken]
+
+
 @pytest.mark.parametrize("seed", [0, 5])
 def test_the_seed_draws_both_the_first_weights_and_the_order(
     seed: int, monkeypatch: pytest.MonkeyPatch

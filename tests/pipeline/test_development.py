@@ -55,7 +55,8 @@ def test_a_detector_is_measured_with_its_scores(extended: Path) -> None:
         for one in read(extended, "metrics/reports/detection.json").values()
         if one.get("name") == "linear"
     )
-    assert report["scores"].keys() == {"linear.mse", "linear.largest"}
+    # One of them may be left out, where the other tells known spills better alone.
+    assert {"linear.mse", "linear.largest"} >= report["scores"].keys() > set()
     assert report["rule"] == "sigma"
     assert read(extended, "metrics/detection.json")["linear"].keys() == {"tpr", "tnr", "auroc"}
 

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -53,5 +54,10 @@ def test_another_layout_and_additions_are_measured_and_told(tmp_path: Path) -> N
     measured = json.loads((clone / "metrics/detection.json").read_text())
     assert 0 <= measured["detector"]["auroc"] <= 1
     assert measured["exported"]["agreement"] == 1
+    in_clone(clone, "python", "-m", "tools.surface", "drawn")
+    table = pd.read_csv(clone / "docs/surfaces.csv").query("surface == 'drawn'")
+    assert (table["known"] == told["split"]["spills"]).all()
+    assert table["auroc"].iloc[0] == measured["detector"]["auroc"]
+    assert (clone / "docs/surface_drawn.png").is_file()
     lock = yaml.safe_load((clone / "dvc.lock").read_text())["stages"]["download"]
     assert lock["params"]["params.yaml"]["dataset"]["additions"] == [str(judged)]

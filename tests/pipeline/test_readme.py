@@ -60,12 +60,13 @@ TINY = {
 ELSEWHERE = {
     "make demo": ("test_rebuild", 'in_clone(clone, "make", "demo"'),
     "dvc repro": ("test_rebuild", '"dvc", "repro")'),
-    "make compare": ("test_rebuild", '"make", "compare", "LATENTS=16,24", "CHANNELS=8"'),
-    "make compare LATENTS=8,16,24 CHANNELS=8,16": ("test_rebuild", '"make", "compare", "LATENTS=1'),
+    "make compare": ("test_rebuild", '"make", "compare", "LATENTS=0.5,1", "CHANNELS=8"'),
+    "make compare LATENTS=0.3,1,3 CHANNELS=8,16": ("test_rebuild", '"make", "compare", "LATENTS=0'),
     "dvc plots diff": ("test_review", '"dvc", "plots", "diff", "main"'),
     "make review BASE=HEAD": ("test_review", '"python", "-m", "tools.review", "--check", "main"'),
     "python -m tools.review --check HEAD": ("test_review", '"tools.review", "--check", "main"'),
     "make review BASE=main": ("test_review", '"python", "-m", "tools.review", "--check", "main"'),
+    "python -m tools.surface tiles": ("test_other_sources", '"-m", "tools.surface", "drawn")'),
     "make restore": ("test_rebuild", 'in_clone(clone, "make", "restore")'),
     'git tag -a detector@v1.0.0 -m "first"': ("test_rebuild", '"-a", "detector@v1.0.0", "-m"'),
     "dvc artifacts get REPOSITORY detector --rev v1.0.0": ("test_rebuild", '"artifacts", "get"'),
@@ -103,6 +104,8 @@ ELSEWHERE = {
 }
 # Run by no test, and why.
 NOT_RUN = {
+    "dvc exp run -n tiles -S dataset.source=tiles.zip -S images.height=128 -S images.width=96 "
+    "-S train.epochs=60": "10 minutes, and photos that are not published",
     "make small-sets": "3 minutes",
     "make memory": "16 minutes",
     "python -m pip install onnxruntime==1.32.0 pillow==13.0.0": "a test compares its pins",

@@ -67,6 +67,7 @@ def project(tmp_path: Path) -> Path:
         "docs/few_avatars.csv": "avatars,seed,held_out_bits,accuracy,fidelity\n",
         "docs/small_sets.csv": "train,spills,tpr,tnr,auroc,draw\n",
         "docs/memory.csv": f"setting,seed,{','.join(MEASURED)}\n",
+        "docs/surfaces.csv": "surface,detector,looks,tpr,tnr,auroc\n",
         "docs/peers.csv": "who,method,tpr,tnr,threshold\n",
     }.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

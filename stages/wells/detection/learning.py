@@ -1,7 +1,7 @@
 """What a score learns of training photos and known spills: what is normal, and how to look."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
@@ -44,6 +44,23 @@ class _Distances(NamedTuple):
     normals: FloatArray
     spills: FloatArray
 
+    def at(self, places: Indices) -> Self:
+        """Return what there is at some positions."""
+        members = [
+            Gaussians(means=one.means[places], precisions=one.precisions[places])
+            for one in self.members
+        ]
+        return self._replace(
+            members=members, normals=self.normals[:, places], spills=self.spills[..., places]
+        )
+
+    def scores(self, share: Share) -> tuple[Tensor, Tensor]:
+        """Return the scores of normals, `[N]`, and of spills, `[S]`, means over members."""
+        normals, *spills = (
+            pool(torch.from_numpy(one), share) for one in (self.normals, *self.spills)
+        )
+        return normals, torch.stack(spills).mean(0)
+
 
 def learn_normality(
     score: Score, seen: Sequence[tuple[Tensor, Tensor]], folds: Indices, rows: int
@@ -67,25 +84,16 @@ def _choices(
     score: Score, seen: Sequence[tuple[Tensor, Tensor]], folds: Indices, rows: int
 ) -> Iterator[Learnt]:
     for name, view in score.views.items():
-        distances = _measure(score, view, seen, folds)
-        where, members = None, distances.members
-        if view.region == "told" and distances.spills.shape[1]:
-            where = learn_where(distances.normals, distances.spills.mean(0), rows)
-            members = [
-                Gaussians(means=one.means[where], precisions=one.precisions[where])
-                for one in members
-            ]
-        places = None if where is None else where.tolist()
-        tests = _tests(view, distances, rows)
-        looked_at = distances.normals if where is None else distances.normals[:, where]
-        rare = float(np.quantile(looked_at, 1 - RARE))
+        everywhere = _measure(score, view, seen, folds)
+        there, where = everywhere, None
+        if view.region == "told" and everywhere.spills.shape[1]:
+            places = learn_where(everywhere.normals, everywhere.spills.mean(0), rows)
+            there, where = everywhere.at(places), places.tolist()
+        tests = _tests(view, everywhere, rows)
+        rare = float(np.quantile(there.normals, 1 - RARE))
         for share in view.shares:
-            yield Learnt(
-                Normality(view=name, members=members, where=places, share=share),
-                *_score(distances, where, share),
-                _tell(distances, tests, share),
-                rare,
-            )
+            normality = Normality(view=name, members=there.members, where=where, share=share)
+            yield Learnt(normality, *there.scores(share), _tell(tests, share), rare)
 
 
 def _measure(
@@ -108,41 +116,26 @@ def _measure(
     return _Distances(members, normals, torch.stack(spills).numpy())
 
 
-def _score(distances: _Distances, where: Indices | None, share: Share) -> tuple[Tensor, Tensor]:
-    """Return the scores of training photos and of known spills, `[N]` and `[S]`."""
-    places = slice(None) if where is None else where
-    normals, *spills = (
-        pool(torch.from_numpy(one[:, places]), share)
-        for one in (distances.normals, *distances.spills)
-    )
-    return normals, torch.stack(spills).mean(0)
+def _tests(view: View, everywhere: _Distances, rows: int) -> list[_Distances]:
+    """Return parts of the known spills, each at the places that the others tell.
 
-
-def _tests(view: View, distances: _Distances, rows: int) -> list[tuple[Indices, Indices | None]]:
-    """Return known spills, and where to look at them: as those tell that are not among them.
-
-    Those that stand side by side stay together, for they look alike. All together, where spills
-    don't tell where to look; none, where there are fewer than two.
+    Spills that stand side by side stay together, for they look alike. All are one part where spills
+    don't tell where to look; there is none where fewer than two are known.
     """
-    known = np.arange(distances.spills.shape[1])
+    known = np.arange(everywhere.spills.shape[1])
     if len(known) < 2:
         return []
     if view.region != "told":
-        return [(known, None)]
-    mean = distances.spills.mean(0)
-    return [
-        (part, learn_where(distances.normals, np.delete(mean, part, axis=0), rows))
-        for part in np.array_split(known, min(PARTS, len(known)))
-    ]
+        return [everywhere]
+    mean, tests = everywhere.spills.mean(0), []
+    for part in np.array_split(known, min(PARTS, len(known))):
+        places = learn_where(everywhere.normals, np.delete(mean, part, axis=0), rows)
+        there = everywhere.at(places)
+        tests.append(there._replace(spills=there.spills[:, part]))
+    return tests
 
 
-def _tell(
-    distances: _Distances, tests: Sequence[tuple[Indices, Indices | None]], share: Share
-) -> float:
-    """Return the share of pairs of a held-out normal and a known spill that are told, 1 of none."""
-    areas = []
-    for part, where in tests:
-        some = distances._replace(spills=distances.spills[:, part])
-        normals, spills = _score(some, where, share)
-        areas.append(area_under_roc(normals.numpy(), spills.numpy()))
+def _tell(tests: Sequence[_Distances], share: Share) -> float:
+    """Return the share of pairs of a normal and a spill that are told; without tests, 1."""
+    areas = [area_under_roc(*(one.numpy() for one in test.scores(share))) for test in tests]
     return float(np.mean(areas)) if areas else 1.0

@@ -72,7 +72,8 @@ def measure_detector(judged: Judged) -> dict[str, Any]:
     """Return a detector's metrics on the test set.
 
     On all photos; on those of which each is another (`distinct`); on those whose view is clear
-    (`clear_view`); on each kind of spill; and, under `scores`, of each of its scores alone.
+    (`clear_view`); on each kind of spill; and, under `scores`, of each of its scores alone, with
+    how it looks.
     """
     detector, wells = judged.detector, judged.wells
 
@@ -92,7 +93,11 @@ def measure_detector(judged: Judged) -> dict[str, Any]:
         },
         "scores": {
             name: measure(judged.standard[name], wells.labels, fitted.threshold)
-            | {"threshold": fitted.threshold}
+            | {
+                "threshold": fitted.threshold,
+                "view": fitted.normality.view,
+                "share": fitted.normality.share,
+            }
             for name, fitted in detector.scores.items()
         },
     }
