@@ -83,7 +83,7 @@ def describe_sides(images: Tensor) -> Features:
     width = BLOCK * max(1, round(SIDE * images.shape[-1] / BLOCK))
     edges = _colours(torch.cat([images[..., :width], images[..., -width:]], dim=-1))
     means = in_blocks(edges).mean((3, 5)).permute(0, 2, 3, 1)
-    deviation = log(deviation_of_blocks(edges) + FLAT)
+    deviation = log(_deviation(edges) + FLAT)
     return _by_block(torch.cat([means, deviation[..., None]], dim=-1))
 
 
@@ -112,17 +112,6 @@ def in_blocks(pixels: Tensor) -> Tensor:
     return pixels.reshape(*others, height // BLOCK, BLOCK, width // BLOCK, BLOCK)
 
 
-def deviation_of_blocks(pixels: Tensor) -> Tensor:
-    """Return the deviation in each block of `[N, C, H, W]`, mean of the channels.
-
-    `[N, H / BLOCK, W / BLOCK]`.
-    """
-    blocks = in_blocks(pixels)
-    offsets = blocks - blocks.mean((3, 5), keepdim=True)
-    norms: Tensor = torch.linalg.vector_norm(offsets, dim=(3, 5))
-    return norms.mean(1) / BLOCK
-
-
 def _whole_blocks(start: float, stop: float, pixels: int) -> slice:
     blocks = pixels // BLOCK
     first = min(round(start * blocks), blocks - 1)
@@ -137,7 +126,7 @@ def _colours(images: Tensor) -> Tensor:
 def _roughness(colours: Tensor, rows: slice, columns: slice) -> Features:
     vertical, horizontal = _gradients(colours, rows, columns)
     features = [
-        deviation_of_blocks(colours[:, :, rows, columns]),
+        _deviation(colours[:, :, rows, columns]),
         in_blocks(horizontal).mean((2, 4)),
         in_blocks(vertical).mean((2, 4)),
     ]
@@ -155,6 +144,14 @@ def _gradients(colours: Tensor, rows: slice, columns: slice) -> tuple[Tensor, Te
     horizontal = grey.diff(dim=2, prepend=grey[:, :, :1]).abs()
     here = (slice(None), slice(rows.start - top, None), slice(columns.start - left, None))
     return vertical[here], horizontal[here]
+
+
+def _deviation(colours: Tensor) -> Tensor:
+    """Return each block's deviation, mean of the channels: `[N, h, w]`."""
+    blocks = in_blocks(colours)
+    offsets = blocks - blocks.mean((3, 5), keepdim=True)
+    norms: Tensor = torch.linalg.vector_norm(offsets, dim=(3, 5))
+    return norms.mean(1) / BLOCK
 
 
 def _by_block(features: Tensor) -> Features:

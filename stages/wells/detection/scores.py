@@ -19,12 +19,10 @@ from torch.nn import functional
 
 from stages.wells.detection.features import (
     BLOCK,
-    FLAT,
     Features,
     describe_appearance,
     describe_roughness,
     describe_texture,
-    deviation_of_blocks,
     log,
     subtract_own_median,
 )
@@ -35,6 +33,8 @@ from stages.wells.networks.registry import NETWORKS
 
 # Keeps logarithms finite where a block is redrawn perfectly; a twelfth of a grey level.
 PERFECT = 1e-7
+# The same where a block's errors are all alike; a quarter of a squared grey level.
+EVEN = 4e-6
 
 
 class View(NamedTuple):
@@ -53,7 +53,7 @@ class View(NamedTuple):
 class Score(NamedTuple):
     """How a score is made.
 
-    network: whose errors it looks at, `[N, blocks, 4]` as `block_errors` returns them; None: it
+    network: whose errors it looks at, `[N, blocks, 6]` as `block_errors` returns them; None: it
     looks at photos, `[N, 3, H, W]` uint8. distance: of features from the normal ones, `[N, P]`;
     None: the one feature at each position says how strange it is. views: by name; the first, where
     known spills don't tell.
@@ -65,18 +65,16 @@ class Score(NamedTuple):
 
 
 def block_errors(network: Network, images: Tensor) -> Tensor:
-    """Return what the network misses of each block, `[N, blocks, 4]` float64.
+    """Return what the network misses of each block, `[N, blocks, 6]` float64.
 
-    The squared error of each channel, mean of the block's pixels (3), and the errors' deviation
-    inside the block, mean of the channels. images: `[N, 3, H, W]` uint8; errors: of images in
-    [0, 1]; a block is BLOCK x BLOCK pixels. The network is used as it is, so `eval()` must have
-    been called.
+    The squared error of each channel (3) and the error itself (3), means of the block's pixels.
+    images: `[N, 3, H, W]` uint8; errors: of images in [0, 1]; a block is BLOCK x BLOCK pixels. The
+    network is used as it is, so `eval()` must have been called.
     """
     inputs = images.float() / 255
     errors = network(inputs) - inputs
-    squared = functional.avg_pool2d(errors.square(), BLOCK).double()
-    deviation = deviation_of_blocks(errors).double()[:, None]
-    return torch.cat([squared, deviation], dim=1).flatten(2).transpose(1, 2)
+    squared, plain = (functional.avg_pool2d(one, BLOCK) for one in (errors.square(), errors))
+    return torch.cat([squared, plain], dim=1).double().flatten(2).transpose(1, 2)
 
 
 def mean_error(errors: Tensor) -> Features:
@@ -92,10 +90,11 @@ def log_errors(errors: Tensor) -> Features:
 def relative_errors(errors: Tensor) -> Features:
     """Return by how much each block's error stands out of its own photo's, `[N, blocks, 2]`.
 
-    Of the logs of its mean squared error and of the errors' deviation in it.
+    Of the logs of its mean squared error and of the errors' variance inside it.
     """
-    squared, deviation = mean_error(errors), errors[..., 3:]
-    return subtract_own_median(torch.cat([log(squared + PERFECT), log(deviation + FLAT)], dim=2))
+    squared = mean_error(errors)
+    variance = (squared - errors[..., 3:].square().mean(dim=2, keepdim=True)).clamp_min(0)
+    return subtract_own_median(log(torch.cat([squared + PERFECT, variance + EVEN], dim=2)))
 
 
 def _scores_of(network: str) -> dict[str, Score]:
