@@ -140,7 +140,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(made, folder / DETECTOR)
     model = onnx.load(made)
     (kept,) = (entry for entry in model.metadata_props if entry.key == "format")
-    kept.value = "spill detector, format 2"
+    kept.value = "spill detector, format 3"
     onnx.save(model, folder / "other.onnx")
     (folder / "classify.py").write_text(program("python"), encoding="utf-8")
     (folder / "classify.mjs").write_text(program("js"), encoding="utf-8")

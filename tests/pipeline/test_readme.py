@@ -60,8 +60,8 @@ TINY = {
 ELSEWHERE = {
     "make demo": ("test_rebuild", 'in_clone(clone, "make", "demo"'),
     "dvc repro": ("test_rebuild", '"dvc", "repro")'),
-    "make compare": ("test_rebuild", '"make", "compare", "LATENTS=0.5,1", "CHANNELS=8"'),
-    "make compare LATENTS=0.3,1,3 CHANNELS=8,16": ("test_rebuild", '"make", "compare", "LATENTS=0'),
+    "make compare": ("test_rebuild", '"make", "compare", "LATENTS=2,3", "CHANNELS=8"'),
+    "make compare LATENTS=0.3,1,3 CHANNELS=8,16": ("test_rebuild", '"make", "compare", "LATENTS=2'),
     "dvc plots diff": ("test_review", '"dvc", "plots", "diff", "main"'),
     "make review BASE=HEAD": ("test_review", '"python", "-m", "tools.review", "--check", "main"'),
     "python -m tools.review --check HEAD": ("test_review", '"tools.review", "--check", "main"'),
