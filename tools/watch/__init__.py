@@ -1,0 +1,1 @@
+"""A live watch for the people at a table of wells: photos in, verdicts and alarms on a page."""
