@@ -13,7 +13,8 @@ from stages.common.types import Images
 from stages.wells.inference.exported import Exported
 from stages.wells.inference.metadata import Metadata
 from tools.watch.alarms import Rule
-from tools.watch.engine import Clock, Engine
+from tools.watch.engine import Engine
+from tools.watch.intake import Clock
 from tools.watch.store import Store
 
 HEIGHT, WIDTH, THRESHOLD = 8, 12, 10.0

@@ -14,7 +14,8 @@ PARTS = {"spill": "proliv", "false alarm": "train"}
 JUDGED = """
 SELECT photo, verdict, well, png FROM verdicts JOIN photos ON photos.id = photo
     LEFT JOIN pictures USING (photo)
-WHERE verdicts.id IN (SELECT max(id) FROM verdicts GROUP BY photo) ORDER BY photo
+WHERE verdicts.id IN (SELECT max(id) FROM verdicts GROUP BY photo)
+    AND verdict IN (?, ?) ORDER BY photo
 """
 
 
@@ -26,22 +27,18 @@ def export(state: Path, out: Path) -> Counter[str]:
     """
     if out.is_dir() and any(out.iterdir()):
         raise InputError(f"{out} isn't empty: name a new folder")
+    counts: Counter[str] = Counter()
     try:
         db = sqlite3.connect(f"{(state / FILE).resolve().as_uri()}?mode=ro", uri=True)
-        counts: Counter[str] = Counter()
-        for photo, verdict, well, png in db.execute(JUDGED):
-            if part := PARTS.get(verdict):
-                counts[verdict if png else "not kept"] += 1
-                if png:
-                    (out / part).mkdir(parents=True, exist_ok=True)
-                    (out / part / f"{re.sub(r'[^0-9A-Za-z]+', '-', well)}-{photo}.png").write_bytes(
-                        png
-                    )
+        for photo, verdict, well, png in db.execute(JUDGED, tuple(PARTS)):
+            counts[verdict if png else "not kept"] += 1
+            if png:
+                path = out / PARTS[verdict] / f"{re.sub('[^0-9A-Za-z]+', '-', well)}-{photo}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(png)
         db.close()
-    except sqlite3.Error as error:
-        raise InputError(f"{state} has no log of a watch that can be read ({error})") from None
-    except OSError as error:
-        raise InputError(f"{out} can't be written ({error.strerror}): name another") from None
+    except (OSError, sqlite3.Error) as error:
+        raise InputError(f"{state} can't be exported to {out} ({error}): name others") from None
     if not counts:
         raise InputError(f"{state}: nobody has called a photo a spill or a false alarm yet")
     print(", ".join(f"{count} {what}" for what, count in sorted(counts.items())), file=sys.stderr)

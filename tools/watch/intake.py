@@ -3,6 +3,7 @@
 import heapq
 import os
 import stat
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from itertools import islice
@@ -19,146 +20,127 @@ from stages.common.yaml_files import read_yaml
 from tools.photos import ENDINGS, MAX_BYTES
 
 LAYOUT = "wells.yaml"
-# Seconds: a file is whole when nothing changed for SETTLE and it can be read; one that can't is
-# tried again each RETRY until nothing changed for PATIENCE. A whole sweep is followed by PAUSE.
-SETTLE, RETRY, PATIENCE, PAUSE = 0.1, 0.5, 10.0, 2.0
-# Files that may wait at once; the sweep finds again what finds no room.
-ROOM = 20_000
-# Files looked at in a turn, by the first sweep and by those that go on behind the notices.
-FIRST_SWEPT, SWEPT = 2000, 100
+# Seconds. A file that didn't change for SETTLE is read; where it can't be, again each RETRY, until
+# it hasn't changed for PATIENCE. A sweep over all files begins REST after the last.
+SETTLE, RETRY, PATIENCE, REST = 0.1, 0.5, 10.0, 2.0
+# Files that may wait: a later sweep finds those for which there was no room. Files of a part of the
+# first sweep, and of the others, which go on beside what is noticed.
+ROOM, FIRST, LATER = 20_000, 2000, 100
+Origin = Annotated[int, Field(ge=0)]
+Side = Annotated[int, Field(ge=1)]
+# Of each camera the wells: left, top, width and height in pixels.
+Wells = Annotated[dict[str, tuple[Origin, Origin, Side, Side]], Field(min_length=1)]
+Layout = dict[str, Wells]
+LAYOUTS = TypeAdapter(Layout, config=ConfigDict(coerce_numbers_to_str=True))
+Notices = Iterable[tuple[Change, str]]
 
-_Place = Annotated[int, Field(ge=0)]
-_Side = Annotated[int, Field(ge=1)]
-# By camera and by well: left, top, width and height in pixels.
-Layout = dict[str, dict[str, tuple[_Place, _Place, _Side, _Side]]]
-_LAYOUT = TypeAdapter(Layout, config=ConfigDict(coerce_numbers_to_str=True))
+
+class Clock(NamedTuple):
+    """Seconds to tell people, and seconds by which everything is measured."""
+
+    wall: Callable[[], float] = time.time
+    steady: Callable[[], float] = time.monotonic
 
 
 class File(NamedTuple):
-    """A photo's file. name: below the folder; stamp: ns, size: bytes; since: when it became so;
-    due: when it is looked at again. Both are seconds of a steady clock.
+    """A photo's file. name: below the folder; stamp, size: in ns and bytes; since: when it became
+    so; due: when to look at it; both in seconds of a steady clock.
     """
 
     name: str
     path: Path
     stamp: int
     size: int
-    since: float
-    due: float
-
-    @property
-    def camera(self) -> str:
-        """Return the file's folder below the watched one, `.` for that itself."""
-        return Path(self.name).parent.as_posix()
+    since: float = 0.0
+    due: float = 0.0
 
     def read(self) -> bytes:
-        """Return its content; raises OSError where it is gone, ValueError where it is too large."""
+        """Return its content; raises OSError or ValueError, saying why, where that can't be had."""
         if self.size > MAX_BYTES:
             raise ValueError(f"larger than {MAX_BYTES:,} bytes")
         with self.path.open("rb") as file:
             data, now = file.read(self.size + 1), os.fstat(file.fileno())
         if (now.st_mtime_ns, len(data)) != (self.stamp, self.size):
-            raise ValueError("it is being written")
+            raise ValueError("it is another by now")
         return data
 
 
 class Intake:
-    """The files of a folder that aren't `known` by name, stamp and size, until they are done.
+    """The files of a folder, at most ROOM at once, that aren't `known` by name, stamp and size."""
 
-    wall, steady: clocks. It never holds more than ROOM files.
-    """
-
-    def __init__(
-        self,
-        folder: Path,
-        known: Callable[[str, int, int], bool],
-        wall: Callable[[], float],
-        steady: Callable[[], float],
-    ) -> None:
-        self.folder, self.known, self.wall, self.steady = folder.resolve(), known, wall, steady
+    def __init__(self, folder: Path, known: Callable[[str, int, int], bool], clock: Clock) -> None:
+        self.folder, self.known, self.clock = folder.resolve(), known, clock
         self.waiting: dict[str, File] = {}
-        self.swept, self._sweep, self._next = False, self._walk(), 0.0
+        self._part, self._walked, self._begins = FIRST, self._walk(), 0.0
 
-    def notice(self, changes: Iterable[tuple[Change, str]]) -> None:
-        """Take up what changed; a new folder may hold photos of which no notice comes."""
-        for _, changed in changes:
+    def notice(self, notices: Notices) -> None:
+        """Take up what changed; of what a new folder holds already, no notice comes."""
+        for _, changed in notices:
             path = Path(changed)
             if path.suffix.lower() in ENDINGS:
-                self._note(path)
+                self._look(path)
             elif path.is_dir():
-                self._sweep, self._next = self._walk(), 0.0
+                self._walked, self._begins = self._walk(), 0.0
 
     def sweep(self) -> None:
-        """Look at a few more of all files; raises OSError where the folder can't be listed."""
-        room = ROOM - len(self.waiting)
-        if self.steady() < self._next or room <= 0:
+        """Look at some of all files; raises OSError where the folder can't be listed."""
+        count = min(self._part, ROOM - len(self.waiting))
+        if count <= 0 or self.clock.steady() < self._begins:
             return
-        count = min(room, SWEPT if self.swept else FIRST_SWEPT)
         try:
-            seen = list(islice(self._sweep, count))
+            paths = list(islice(self._walked, count))
         except OSError:
-            self._sweep = self._walk()
+            self._walked = self._walk()
             raise
-        for path in seen:
-            self._note(path)
-        if len(seen) < count:
-            self.swept, self._sweep, self._next = True, self._walk(), self.steady() + PAUSE
+        for path in paths:
+            self._look(path)
+        if len(paths) < count:
+            self._part, self._walked, self._begins = LATER, self._walk(), self.clock.steady() + REST
 
     def ready(self, count: int) -> list[File]:
-        """Return at most so many files that are whole, as far as can be told, the oldest first."""
-        now, files = self.steady(), []
-        due = (file for file in self.waiting.values() if file.due <= now)
-        for file in heapq.nsmallest(count, due, key=lambda file: (file.stamp, file.name)):
-            self._note(file.path)
-            if self.waiting.get(file.name) == file:
-                files.append(file)
-        return files
-
-    def done(self, file: File) -> None:
-        """Forget a file, unless it has changed meanwhile."""
-        if self.waiting.get(file.name) == file:
-            del self.waiting[file.name]
+        """Return so many files that seem whole, or as many as there are, the oldest first."""
+        due = (file for file in self.waiting.values() if file.due <= self.clock.steady())
+        files = heapq.nsmallest(count, due, key=lambda file: (file.stamp, file.name))
+        for file in files:
+            self._look(file.path)
+        return [file for file in files if self.waiting.get(file.name) == file]
 
     def retry(self, file: File) -> bool:
-        """Look at a file again that couldn't be read; tell whether it is time to give it up."""
-        now = self.steady()
-        if now - file.since >= PATIENCE:
-            return True
-        self.waiting[file.name] = file._replace(due=now + RETRY)
-        return False
+        """Let a file wait that couldn't be read; tell whether it is time to give it up."""
+        self.waiting[file.name] = file._replace(due=self.clock.steady() + RETRY)
+        return self.clock.steady() - file.since >= PATIENCE
 
-    def _note(self, path: Path) -> None:
-        """Let a file wait as it is now, or no longer, where there is none."""
-        relative = path.relative_to(self.folder).as_posix()
-        # What is no UTF-8 can't be written down.
-        name = relative.encode(errors="surrogateescape").decode(errors="backslashreplace")
-        try:
-            found = path.lstat()
-            # No link is followed, neither to a file nor to a folder on its way.
-            regular = stat.S_ISREG(found.st_mode) and os.path.realpath(path) == str(path)
-        except OSError:
-            regular = False
-        if not regular or is_junk(relative):
+    def done(self, file: File) -> None:
+        """Forget a file, unless it is another by now."""
+        if self.waiting.get(file.name, file)[2:4] == file[2:4]:
+            self.waiting.pop(file.name, None)
+
+    def _look(self, path: Path) -> None:
+        below = path.relative_to(self.folder).as_posix()
+        # What isn't UTF-8 can't be logged as it is.
+        name = below.encode(errors="surrogateescape").decode(errors="backslashreplace")
+        had, now, found = self.waiting.get(name), self.clock.steady(), None
+        # No link is followed, neither to a file nor on the way to it.
+        with suppress(OSError):
+            found = path.lstat() if os.path.realpath(path) == str(path) else None
+        if not found or not stat.S_ISREG(found.st_mode) or is_junk(below):
             self.waiting.pop(name, None)
             return
-        had, now = self.waiting.get(name), self.steady()
-        if had and (had.stamp, had.size) == (found.st_mtime_ns, found.st_size):
+        stamp, size = found.st_mtime_ns, found.st_size
+        if (had and had[2:4] == (stamp, size)) or (not had and len(self.waiting) >= ROOM):
             return
-        if not had and len(self.waiting) >= ROOM:
-            return
-        if not self.known(name, found.st_mtime_ns, found.st_size):
-            age = self.wall() - found.st_mtime
+        self.waiting.pop(name, None)
+        if not self.known(name, stamp, size):
+            age = self.clock.wall() - found.st_mtime
             since = now - age if 0 <= age < 1 else now
-            wait = now + SETTLE
-            self.waiting[name] = File(name, path, found.st_mtime_ns, found.st_size, since, wait)
+            self.waiting[name] = File(name, path, stamp, size, since, now + SETTLE)
 
     def _walk(self) -> Iterator[Path]:
-        """Yield all that may be photos below the folder, one after another as the disk has them."""
         folders = [self.folder]
         while folders:
             folder = folders.pop()
-            below = () if folder == self.folder else (OSError,)
-            with suppress(*below), os.scandir(folder) as entries:
+            lost = () if folder == self.folder else (OSError,)
+            with suppress(*lost), os.scandir(folder) as entries:
                 for entry in entries:
                     if entry.is_dir(follow_symlinks=False):
                         folders += [] if is_junk(entry.name) else [Path(entry.path)]
@@ -167,43 +149,36 @@ class Intake:
 
 
 def read_layout(folder: Path) -> Layout:
-    """Return the rectangles of the wells by camera, from a folder's wells.yaml, if there is one.
+    """Return a folder's wells.yaml, if there is one, wells named CAMERA/WELL.
 
-    Raises InputError where it is something else.
+    Raises InputError where it says something else.
     """
-    path = folder / LAYOUT
-    if not path.exists():
+    if not (path := folder / LAYOUT).exists():
         return {}
     try:
-        return _LAYOUT.validate_python(read_yaml(path))
+        layout = LAYOUTS.validate_python(read_yaml(path))
     except ValidationError as error:
-        said = "".join(
-            f"\n  {'.'.join(map(str, one['loc'])) or 'all of it'}: {one['msg']} "
-            f"(it is {one['input']!r:.80})"
-            for one in error.errors()
-        )
+        wrong = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
         raise InputError(
-            f"{path} must hold {{CAMERA: {{WELL: [left, top, width, height]}}}}, in pixels; "
-            f"correct these:{said}"
+            f"{path} must hold CAMERA: {{WELL: [left, top, width, height]}}; correct these:\n  "
+            + "\n  ".join(wrong)
         ) from None
+    return {
+        (camera := Path(name).as_posix()): {f"{camera}/{well}": at for well, at in wells.items()}
+        for name, wells in layout.items()
+    }
 
 
-def name_wells(layout: Layout, camera: str, folder: Path) -> list[str]:
-    """Return the names of a camera's wells: CAMERA/WELL, or CAMERA for all of its photo."""
+def cut(layout: Layout, folder: Path, name: str, photo: Image.Image) -> dict[str, Image.Image]:
+    """Return what a photo of that name shows of each well; ValueError where one leaves it.
+
+    Without an entry in the layout it shows one, named as the photo's folder.
+    """
+    camera, wells = Path(name).parent.as_posix(), {}
     if camera not in layout:
-        return [folder.name if camera == "." else camera]
-    return [(Path(camera) / well).as_posix() for well in layout[camera]]
-
-
-def cut(layout: Layout, camera: str, photo: Image.Image) -> list[Image.Image]:
-    """Return what a photo shows of each of its camera's wells; ValueError where one leaves it."""
-    if camera not in layout:
-        return [photo]
-    wells = []
+        return {folder.name if camera == "." else camera: photo}
     for well, (left, top, width, height) in layout[camera].items():
         if left + width > photo.width or top + height > photo.height:
-            raise ValueError(
-                f"{camera}: {well} in {LAYOUT} leaves the photo of {photo.width} x {photo.height}"
-            )
-        wells.append(photo.crop((left, top, left + width, top + height)))
+            raise ValueError(f"{well} of {LAYOUT} leaves it: {photo.width} x {photo.height} pixels")
+        wells[well] = photo.crop((left, top, left + width, top + height))
     return wells
