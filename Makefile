@@ -14,7 +14,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo repro restore seeds small-sets memory compare show review docs hooks quick test clean
+.PHONY: help setup demo repro restore seeds small-sets memory alarm-rule compare show review docs hooks quick test clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 16
@@ -55,6 +55,9 @@ small-sets: $(VENV)/ready repro ## how few training wells and known spills are e
 
 memory: $(VENV)/ready repro ## MNAD with and without its memory, three seeds each (16 minutes): docs/memory.csv
 	python -m tools.memory
+
+alarm-rule: $(VENV)/ready repro ## which rule of alarms is fast and seldom wrong (2 minutes): docs/alarm_rule.csv
+	python -m tools.alarm_rule
 
 compare: $(VENV)/ready repro ## a grid of latent sizes by DVC's queue, and a table of them
 	dvc exp run --queue --set-param 'networks.autoencoder.latent=$(LATENTS)' \

@@ -175,6 +175,12 @@ def test_silence_is_an_alarm_of_its_own_until_any_photo() -> None:
     assert told([Event(10, "time")]) == [(0, "raised", SILENT)]
 
 
+def test_what_became_due_at_once_is_told_in_the_order_of_its_time() -> None:
+    for seconds, kinds in ((5, [OBSTRUCTED, SILENT]), (15, [SILENT, OBSTRUCTED])):
+        rule = RULE._replace(obstructed_after=seconds)
+        assert [kind for *_, kind in told([Event(1, HAND), Event(20, "time")], rule)] == kinds
+
+
 def test_a_photo_that_seems_older_than_the_last_counts_as_new() -> None:
     state, _ = on_photo(RULE, start(100), Seen(105, ABOVE, False, 0))
     state, changes = on_photo(RULE, state, Seen(3, ABOVE, False, 1))
