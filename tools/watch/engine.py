@@ -204,7 +204,7 @@ class Engine:
                         self.store.add_broken(file.name, file.stamp, file.size, str(error))
                     self.intake.done(file)
                     self.broken += 1
-                    said = f"{self.broken} photos can't be read, last {file.name}: {error}"
+                    said = f"photos that can't be read: {self.broken}, last {file.name}: {error}"
                     self._tell("broken", said)
         if images:
             self._log(images)
