@@ -14,7 +14,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo repro restore seeds small-sets memory alarm-rule compare show review docs hooks quick test clean
+.PHONY: help setup demo repro restore seeds small-sets memory alarm-rule watch-demo compare show review docs hooks quick test clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 16
@@ -59,6 +59,9 @@ memory: $(VENV)/ready repro ## MNAD with and without its memory, three seeds eac
 alarm-rule: $(VENV)/ready repro ## which rule of alarms is fast and seldom wrong (2 minutes): docs/alarm_rule.csv
 	python -m tools.alarm_rule
 
+watch-demo: $(VENV)/ready ## the live watch on drawn wells, in a browser: two spills, a hand and a stopped camera a minute
+	python -m tools.watch demo
+
 compare: $(VENV)/ready repro ## a grid of latent sizes by DVC's queue, and a table of them
 	dvc exp run --queue --set-param 'networks.autoencoder.latent=$(LATENTS)' \
 		--set-param 'networks.mnad.channels=$(CHANNELS)' validate
@@ -92,7 +95,7 @@ test: $(VENV)/ready ## lint, types and all tests, with the coverage of the code
 clean: ## remove the environment and every cache; data, models and results stay
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .coverage* dvc_plots review
 
-$(VENV)/ready: requirements.txt requirements-dev.txt
+$(VENV)/ready: requirements.txt requirements-dev.txt requirements-watch.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 …")'
 	@$(PYTHON) -c 'import ensurepip, venv' || { echo "error: Python's venv is missing (Debian: apt install python3-venv)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)

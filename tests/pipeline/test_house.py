@@ -112,15 +112,17 @@ def test_files_are_short_and_doors_shorter() -> None:
     assert [path for path in DOORS if lines(path) >= LONGEST_DOOR] == []
 
 
+def pinned_in(name: str) -> set[str]:
+    lines = (ROOT / name).read_text().splitlines()
+    return {line.split("==")[0].lower().replace("_", "-") for line in lines if "==" in line}
+
+
 def test_every_package_that_is_imported_is_declared_and_every_declared_one_pinned() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     declared = {re.split(r"[<>=]", name)[0] for name in project["dependencies"]}
-    pinned = {
-        line.split("==")[0].lower().replace("_", "-")
-        for line in (ROOT / "requirements.txt").read_text().splitlines()
-        if "==" in line
-    }
-    assert declared <= pinned
+    watch = set(project["optional-dependencies"]["watch"])
+    assert declared <= pinned_in("requirements.txt")
+    assert watch <= pinned_in("requirements-watch.txt")
     names = {
         "PIL": "pillow",
         "dicebear": "dicebear-core",
@@ -135,5 +137,5 @@ def test_every_package_that_is_imported_is_declared_and_every_declared_one_pinne
         imported = {name.split(".")[0] for name in imported_by(path)}
         others = imported - set(sys.stdlib_module_names) - {"stages", "tools"}
         # What only serves a review need not be where stages run.
-        more = {"vl-convert-python"} if path.parent.name == "tools" else set()
+        more = {"tools": {"vl-convert-python"}, "watch": watch}.get(path.parent.name, set())
         assert {names.get(name, name) for name in others} <= declared | more, path

@@ -2,9 +2,7 @@
 
 import asyncio
 import csv
-import itertools
 import json
-from collections.abc import AsyncIterator, Iterator
 from typing import Any, cast
 
 import pytest
@@ -14,6 +12,7 @@ pytest.importorskip("httpx", reason="httpx is missing: requirements-dev.txt")
 
 from fastapi.testclient import TestClient
 
+from tests.watch.fake_engine import FakeEngine
 from tools.watch import server
 from tools.watch.engine import Engine
 from tools.watch.server import make_app
@@ -21,59 +20,19 @@ from tools.watch.server import make_app
 TOKEN = "sixteen letters!"
 SAID = {"photo": 7, "verdict": "false alarm"}
 SEEN = {"well": "table/1", "kind": "spill"}
-ALARM = {
-    "id": 3,
-    "well": "=table/1",
-    "kind": "spill",
-    "began": 0.5,
-    "ended": None,
-    "acknowledged": 60,
-    "photo": 7,
-    "score": -4.5,
-    "verdict": None,
-    "judged": None,
-}
-
-
-class Fake:
-    """What stands for an engine: it keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.version = 1
-        self.told: list[tuple[Any, ...]] = []
-        self.fails: Exception | None = None
-
-    def snapshot(self) -> dict[str, Any]:
-        return {"version": self.version, "wells": [], "alarms": []}
-
-    def alarms(self) -> list[dict[str, Any]]:
-        return [ALARM]
-
-    def acknowledge(self, *said: Any) -> None:
-        self.told.append(said)
-        if self.fails:
-            raise self.fails
-
-    judge = acknowledge
-
-    def photo_png(self, photo: int) -> bytes | None:
-        return b"photo" if photo == 7 else None
-
-    def heat_png(self, photo: int) -> bytes | None:
-        return b"heat" if photo == 7 else None
 
 
 @pytest.fixture
-def engine() -> Fake:
-    return Fake()
+def engine() -> FakeEngine:
+    return FakeEngine()
 
 
-def client_of(engine: Fake, host: str = "127.0.0.1:8765", **options: Any) -> TestClient:
+def client_of(engine: FakeEngine, host: str = "127.0.0.1:8765", **options: Any) -> TestClient:
     return TestClient(make_app(cast(Engine, engine), **options), base_url=f"http://{host}")
 
 
 @pytest.fixture
-def client(engine: Fake) -> TestClient:
+def client(engine: FakeEngine) -> TestClient:
     return client_of(engine)
 
 
@@ -84,8 +43,8 @@ def client(engine: Fake) -> TestClient:
         ("/page/app.js", "text/javascript; charset=utf-8", "EventSource"),
         ("/page/style.css", "text/css; charset=utf-8", "--spill: #d55e00"),
         ("/page/icon.svg", "image/svg+xml", "<svg"),
-        ("/api/photo/7.png", "image/png", "photo"),
-        ("/api/heat/7.png", "image/png", "heat"),
+        ("/api/photo/7.png", "image/png", "PNG"),
+        ("/api/heat/7.png", "image/png", "PNG"),
     ],
 )
 def test_the_page_and_its_pictures_are_given(
@@ -108,7 +67,7 @@ def test_the_page_names_nothing_from_elsewhere_and_holds_no_script_or_style() ->
     assert files["index.html"].count("<script") == files["index.html"].count("<script type=") == 1
 
 
-@pytest.mark.parametrize("path", ["/", "/api/state", "/page/none", "/docs", "/api/photo/8.png"])
+@pytest.mark.parametrize("path", ["/", "/api/state", "/page/none", "/docs", "/api/photo/100.png"])
 def test_every_answer_forbids_what_is_not_of_the_page(client: TestClient, path: str) -> None:
     headers = client.get(path).headers
     assert headers["content-security-policy"].startswith("default-src 'self';")
@@ -134,8 +93,8 @@ def test_every_answer_forbids_what_is_not_of_the_page(client: TestClient, path: 
         "/api/photo/7.5.png",
         "/api/photo/99999999999999999999.png",
         "/api/other/7.png",
-        "/api/photo/8.png",
-        "/api/heat/8.png",
+        "/api/photo/100.png",
+        "/api/heat/100.png",
         "/openapi.json",
     ],
 )
@@ -145,14 +104,18 @@ def test_no_path_leads_elsewhere(client: TestClient, path: str) -> None:
     assert "import" not in answer.text
 
 
-def test_the_state_is_the_snapshot(client: TestClient, engine: Fake) -> None:
-    assert client.get("/api/state").json() == engine.snapshot()
+def test_the_state_is_the_snapshot(client: TestClient, engine: FakeEngine) -> None:
+    engine.add_well("table/1")
+    engine.add_alarm("table/1")
+    told, now = client.get("/api/state").json(), engine.snapshot()
+    assert told.pop("wall") <= now.pop("wall")
+    assert told == now
 
 
 class Time:
     """A clock that goes on by what is slept, and an engine that changes at some times."""
 
-    def __init__(self, engine: Fake, changes: list[float]) -> None:
+    def __init__(self, engine: FakeEngine, changes: list[float]) -> None:
         self.now, self.engine, self.changes = 100.0, engine, changes
 
     def monotonic(self) -> float:
@@ -163,43 +126,38 @@ class Time:
         self.engine.version = 1 + sum(change <= self.now - 100 for change in self.changes)
 
 
-async def next_of(stream: AsyncIterator[str]) -> str:
-    return await anext(stream)
-
-
-def told_at(engine: Fake, changes: list[float], monkeypatch: pytest.MonkeyPatch) -> Iterator[float]:
-    """When a listener is told of the state, in seconds since it asked."""
+async def told_at(
+    engine: FakeEngine, changes: list[float], count: int, monkeypatch: pytest.MonkeyPatch
+) -> list[float]:
+    """When a listener is told of the state, so many times, in seconds since it asked."""
     time = Time(engine, changes)
     monkeypatch.setattr(server, "time", time)
     monkeypatch.setattr(server, "asyncio", time)
-    stream = server._events(cast(Engine, engine))
-
-    async def inline(call: Any) -> Any:
-        return call()
-
-    monkeypatch.setattr(server, "run_in_threadpool", inline)
-    while True:
-        event = asyncio.run(next_of(stream))
+    told = []
+    async for event in server._events(cast(Engine, engine)):
         assert event.endswith("\n\n")
         assert json.loads(event.removeprefix("data: "))["version"] == engine.version
-        yield round(time.now - 100, 1)
+        told.append(round(time.now - 100, 1))
+        if len(told) == count:
+            break
+    return told
 
 
 def test_each_change_is_told_but_at_most_five_a_second(
-    engine: Fake, monkeypatch: pytest.MonkeyPatch
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     changes = [0.5 + i / 100 for i in range(100)]
-    told = list(itertools.islice(told_at(engine, changes, monkeypatch), 7))
+    told = asyncio.run(told_at(engine, changes, 7, monkeypatch))
     assert told == [0.0, 0.6, 0.8, 1.0, 1.2, 1.4, 1.6]
 
 
 def test_nothing_new_is_told_too_so_that_a_page_knows_that_it_is_told(
-    engine: Fake, monkeypatch: pytest.MonkeyPatch
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert list(itertools.islice(told_at(engine, [], monkeypatch), 3)) == [0.0, 2.0, 4.0]
+    assert asyncio.run(told_at(engine, [], 3, monkeypatch)) == [0.0, 2.0, 4.0]
 
 
-def test_what_people_say_is_handed_on(client: TestClient, engine: Fake) -> None:
+def test_what_people_say_is_handed_on(client: TestClient, engine: FakeEngine) -> None:
     assert client.post("/api/acknowledge", json=SEEN).status_code == 204
     assert client.post("/api/judge", json=SAID).status_code == 204
     assert engine.told == [("table/1", "spill"), (7, "false alarm")]
@@ -210,7 +168,7 @@ def test_what_people_say_is_handed_on(client: TestClient, engine: Fake) -> None:
     [(KeyError("no such well"), 404), (OSError("the disk is full"), 507)],
 )
 def test_what_could_not_be_noted_is_said(
-    client: TestClient, engine: Fake, error: Exception, status: int
+    client: TestClient, engine: FakeEngine, error: Exception, status: int
 ) -> None:
     engine.fails = error
     for path, body in (("/api/acknowledge", SEEN), ("/api/judge", SAID)):
@@ -239,14 +197,14 @@ def test_what_could_not_be_noted_is_said(
     ],
 )
 def test_a_bad_body_is_refused_and_handed_to_nobody(
-    client: TestClient, engine: Fake, path: str, body: bytes
+    client: TestClient, engine: FakeEngine, path: str, body: bytes
 ) -> None:
     answer = client.post(path, content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code in (400, 422)
     assert engine.told == []
 
 
-def test_a_body_is_short_and_its_length_told(client: TestClient, engine: Fake) -> None:
+def test_a_body_is_short_and_its_length_told(client: TestClient, engine: FakeEngine) -> None:
     long = {"well": "a" * server.LONGEST_BODY, "kind": "spill"}
     assert client.post("/api/acknowledge", json=long).status_code == 413
     pieces = iter([b'{"photo": 7, ', b'"verdict": "spill"}'])
@@ -254,7 +212,7 @@ def test_a_body_is_short_and_its_length_told(client: TestClient, engine: Fake) -
     assert engine.told == []
 
 
-def test_a_form_of_another_page_is_no_body(client: TestClient, engine: Fake) -> None:
+def test_a_form_of_another_page_is_no_body(client: TestClient, engine: FakeEngine) -> None:
     body = json.dumps(SAID)
     for kind in ("text/plain", "application/x-www-form-urlencoded", ""):
         answer = client.post("/api/judge", content=body, headers={"Content-Type": kind})
@@ -284,7 +242,7 @@ def test_only_its_own_names_are_answered(
     assert client.get(path, headers={"Host": host}).status_code == status
 
 
-def test_another_name_can_be_given(engine: Fake) -> None:
+def test_another_name_can_be_given(engine: FakeEngine) -> None:
     client = client_of(engine, "foundry:8765", hosts=["foundry"])
     assert client.get("/").status_code == 200
     assert client.get("/", headers={"Host": "localhost"}).status_code == 400
@@ -302,7 +260,7 @@ def test_another_name_can_be_given(engine: Fake) -> None:
     ],
 )
 def test_only_the_own_page_may_post(
-    client: TestClient, engine: Fake, origin: str, status: int
+    client: TestClient, engine: FakeEngine, origin: str, status: int
 ) -> None:
     answer = client.post("/api/judge", json=SAID, headers={"Origin": origin})
     assert answer.status_code == status
@@ -336,7 +294,7 @@ def test_only_the_own_page_may_post(
     ],
 )
 def test_without_the_token_nothing_is_answered(
-    engine: Fake, path: str, method: str, given: dict[str, str]
+    engine: FakeEngine, path: str, method: str, given: dict[str, str]
 ) -> None:
     client = client_of(engine, token=TOKEN)
     headers = {name: value.encode("latin-1") for name, value in given.items()}
@@ -346,7 +304,7 @@ def test_without_the_token_nothing_is_answered(
     assert engine.told == []
 
 
-def test_a_token_is_a_header_or_once_in_the_address(engine: Fake) -> None:
+def test_a_token_is_a_header_or_once_in_the_address(engine: FakeEngine) -> None:
     client = client_of(engine, token=TOKEN)
     assert client.get("/", params={"token": "wrong"}).status_code == 401
     bearer = {"Authorization": f"Bearer {TOKEN}"}
@@ -363,15 +321,18 @@ def test_a_token_is_a_header_or_once_in_the_address(engine: Fake) -> None:
     assert client.post("/api/judge", json=SAID).status_code == 204
 
 
-def test_alarms_come_as_csv_whose_cells_are_no_formulas(client: TestClient) -> None:
+def test_alarms_come_as_csv_whose_cells_are_no_formulas(
+    client: TestClient, engine: FakeEngine
+) -> None:
+    alarm = engine.add_alarm("=table/1", began=0.5, acknowledged=60, score=-4.5)
     answer = client.get("/api/alarms.csv")
     assert answer.headers["content-type"].startswith("text/csv")
     assert "attachment" in answer.headers["content-disposition"]
     names, row = csv.reader(answer.text.splitlines())
-    alarm = dict(zip(names, row, strict=True))
-    assert names == list(ALARM)
-    assert alarm["well"] == "'=table/1"
-    assert alarm["score"] == "-4.5"
-    assert alarm["began"] == "1970-01-01T00:00:00.500+00:00"
-    assert alarm["acknowledged"] == "1970-01-01T00:01:00.000+00:00"
-    assert alarm["ended"] == ""
+    told = dict(zip(names, row, strict=True))
+    assert names == list(alarm)
+    assert told["well"] == "'=table/1"
+    assert told["score"] == "-4.5"
+    assert told["began"] == "1970-01-01T00:00:00.500+00:00"
+    assert told["acknowledged"] == "1970-01-01T00:01:00.000+00:00"
+    assert told["ended"] == ""

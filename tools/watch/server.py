@@ -11,7 +11,7 @@ import hmac
 import io
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,7 +20,6 @@ from fastapi import Body, FastAPI, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import PlainTextResponse, StreamingResponse
 from pydantic import Field
-from starlette.middleware.base import RequestResponseEndpoint
 
 from tools.watch.engine import Engine
 
@@ -36,6 +35,7 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 COOKIE = "watch"
+Answer = Callable[[Request], Awaitable[Response]]
 # Bytes of a request's body: what people say is short.
 LONGEST_BODY = 4096
 # Seconds from one look for a change to the next, and after which an unchanged state is sent again,
@@ -60,7 +60,7 @@ def make_app(engine: Engine, token: str | None = None, hosts: Collection[str] = 
     files = {path.name: path.read_bytes() for path in PAGE.iterdir()}
 
     @app.middleware("http")
-    async def guard(request: Request, answer: RequestResponseEndpoint) -> Response:
+    async def guard(request: Request, answer: Answer) -> Response:
         response = _refusal(request, key, hosts) or await answer(request)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
