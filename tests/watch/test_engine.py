@@ -98,6 +98,17 @@ def test_a_photo_half_written_is_judged_when_it_is_whole(watch: Watch) -> None:
     assert watch.problems() == ""
 
 
+def test_a_png_is_whole_only_with_its_last_byte(watch: Watch) -> None:
+    whole = photo()
+    for less in range(1, 21):
+        watch.put("1/a.png", whole[:-less])
+        watch.turns(seconds=1)
+    assert watch.logged() == []
+    watch.put("1/a.png", whole)
+    watch.turns(seconds=1)
+    assert watch.logged() == ["1/a.png"]
+
+
 def test_a_broken_photo_is_told_once_and_harms_no_other(watch: Watch) -> None:
     watch.put("1/a.png", b"no image")
     watch.put("1/b.png")
@@ -350,7 +361,7 @@ def test_a_folder_that_is_gone_is_told_and_its_photos_are_found_when_it_is_back(
     watch.turns()
     watch.folder.rename(watch.folder.with_name("away"))
     watch.turns()
-    assert "photos can't be read (No such file or directory)" in watch.problems()
+    assert f"No such file or directory: '{watch.folder}'" in watch.problems()
     watch.folder.with_name("away").rename(watch.folder)
     watch.put("1/b.png")
     watch.turns(seconds=6)
@@ -418,12 +429,18 @@ def test_it_sees_photos_as_they_come_also_in_new_folders(watch: Watch) -> None:
             watch.put(f"deep/{number % 3}/{number}.png")
         until(lambda: len(watch.logged()) == 20)
         shutil.rmtree(watch.folder)
-        until(lambda: "can't be" in "".join(engine.snapshot()["health"]["problems"]))
+        until(lambda: "No such file" in str(engine.snapshot()["health"]["problems"]))
         watch.put("new/1.png")
         until(lambda: len(watch.logged()) == 21)
 
     engine = live(watch)
     running(engine, play)
+
+
+def test_without_notices_photos_are_found_all_the_same(watch: Watch) -> None:
+    with patch("tools.watch.engine.watch", side_effect=OSError("no more watches")):
+        watch.put("1/a.png")
+        running(live(watch), lambda: until(lambda: watch.logged() == ["1/a.png"]))
 
 
 def test_a_fault_is_told_and_does_not_end_the_watch(
@@ -432,7 +449,7 @@ def test_a_fault_is_told_and_does_not_end_the_watch(
     def play() -> None:
         with patch.object(engine, "_log", side_effect=ZeroDivisionError):
             watch.put("1/a.png")
-            until(lambda: "a fault of this program" in str(engine.snapshot()["health"]["problems"]))
+            until(lambda: "ZeroDivisionError" in str(engine.snapshot()["health"]["problems"]))
         until(lambda: watch.logged() == ["1/a.png"])
 
     engine = live(watch)

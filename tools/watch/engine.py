@@ -6,7 +6,6 @@ import traceback
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from itertools import takewhile
 from pathlib import Path
 from threading import Event, RLock
 from typing import Any
@@ -34,10 +33,6 @@ SHOWN, ALARMS_SHOWN, MAGNIFIED = 120, 50, 6
 RECENT, MOMENT, LASTING, PAUSE, BEAT, JUMP = 30.0, 600.0, 3.0, 1.0, 1.0, 2.0
 # Milliseconds: how long notices are gathered, until none comes for STEP; of a turn without any.
 GATHER, STEP, TURN = 40, 10, 50
-
-
-class LogError(OSError):
-    """The log can't be written, as on a full disk."""
 
 
 class Engine:
@@ -70,11 +65,20 @@ class Engine:
         """Watch until told to stop, whatever becomes of the folder and the disk."""
         while not stop.is_set():
             try:
-                for notices in self._notices(stop):
+                # Where the system has no notices to give, this finds photos, if more slowly.
+                self.turn()
+                inode = self.folder.stat().st_ino
+                for notices in watch(
+                    self.folder, watch_filter=None, debounce=GATHER, step=STEP, rust_timeout=TURN,
+                    yield_on_timeout=True, stop_event=stop, ignore_permission_denied=True,
+                ):  # fmt: skip
                     self.turn(notices)
-            except Exception:
-                traceback.print_exc()
-                self._tell("fault", "a fault of this program: its terminal says more")
+                    if self.folder.stat().st_ino != inode:
+                        break
+            except Exception as error:
+                if not isinstance(error, OSError):
+                    traceback.print_exc()
+                self._tell("watch", f"the watch failed, and tries again: {error!r}", LASTING)
                 stop.wait(PAUSE)
 
     def turn(self, notices: Notices = ()) -> None:
@@ -88,11 +92,9 @@ class Engine:
                 if self._take(self.intake.ready(BATCH)) < BATCH:
                     break
             self.intake.sweep()
-        except (LogError, sqlite3.Error) as error:
+        except (OSError, sqlite3.Error) as error:
             self.paused = now + PAUSE
-            self._tell("log", f"{error}: photos wait, no alarm can be raised", LASTING)
-        except OSError as error:
-            self._tell("folder", f"{self.folder} can't be read ({error.strerror})", LASTING)
+            self._tell("disk", f"{error}: photos wait, and no alarm is raised", LASTING)
 
     def acknowledge(self, well: str, kind: str) -> None:
         """Note that somebody has seen a well's alarm."""
@@ -174,23 +176,6 @@ class Engine:
             "drift": recent - first if normals else None,
         }
 
-    def _notices(self, stop: Event) -> Iterator[Notices]:
-        """Yield what changes in the folder, and nothing now and then, until it is another one."""
-        try:
-            inode = self.folder.stat().st_ino
-            for notices in watch(
-                self.folder, watch_filter=None, debounce=GATHER, step=STEP, rust_timeout=TURN,
-                yield_on_timeout=True, stop_event=stop, ignore_permission_denied=True,
-            ):  # fmt: skip
-                yield notices
-                if self.folder.stat().st_ino != inode:
-                    return
-        except (OSError, RuntimeError) as error:
-            # Where the system has no more notices to give, sweeps alone find photos.
-            self._tell("notices", f"{self.folder} can't be watched ({error})", LASTING)
-            stop.wait(PAUSE)
-            yield ()
-
     def _take(self, files: list[File]) -> int:
         """Judge files and return how many; what can't be read waits, or is given up."""
         images: dict[tuple[File, str], Images] = {}
@@ -261,21 +246,16 @@ class Engine:
                 self.store.keep(photo, _png(picture))
 
     def _restore(self) -> None:
-        """Go on where the log ends; time begins anew. A well that is no more stays silent."""
+        """Go on where the log ends; nobody waits for a well that is no more."""
         now, wall = self.clock.steady(), self.clock.wall()
-        drawn = [well for wells in self.layout.values() for well in wells]
-        for well in {*drawn, *self.store.wells()}:
-            there = well == self.folder.name or (self.folder / well).is_dir()
-            if well in drawn or (there and well not in self.layout):
-                points = self.store.history(well, SHOWN)
-                self.history[well].extend(points)
-                clear = [point.spill for point in points if not point.obstructed]
-                hidden = list(takewhile(lambda point: point.obstructed, reversed(points)))
-                self.states[well] = alarms.start(now)._replace(
-                    recent=tuple(clear[-self.rule.n :]),
-                    obstructed_since=now if hidden else None,
-                    obstructed_by=hidden[-1].id if hidden else None,
-                )
+        wells = {well for wells in self.layout.values() for well in wells}
+        for well in self.store.wells():
+            if well == self.folder.name or (self.folder / well).is_dir():
+                wells |= {well} - self.layout.keys()
+        for well in wells:
+            self.history[well].extend(self.store.history(well, SHOWN))
+            clear = [one.spill for one in self.history[well] if not one.obstructed]
+            self.states[well] = alarms.start(now)._replace(recent=tuple(clear[-self.rule.n :]))
         for one in self.store.alarms(0):
             if state := self.states.get(one["well"]):
                 began, seen = now - max(0, wall - one["began"]), one["acknowledged"] is not None
@@ -313,7 +293,7 @@ class Engine:
                 with self.store.db:
                     yield states
             except sqlite3.Error as error:
-                raise LogError(f"the log can't be written ({error})") from None
+                raise OSError(f"the log can't be written ({error})") from None
             self.states, self.version = states, self.version + 1
 
 

@@ -20,6 +20,8 @@ from stages.common.yaml_files import read_yaml
 from tools.photos import ENDINGS, MAX_BYTES
 
 LAYOUT = "wells.yaml"
+# How it begins and ends.
+PNG = b"\x89PNG", b"IEND\xaeB`\x82"
 # Seconds. A file that didn't change for SETTLE is read; where it can't be, again each RETRY, until
 # it hasn't changed for PATIENCE. A sweep over all files begins REST after the last.
 SETTLE, RETRY, PATIENCE, REST = 0.1, 0.5, 10.0, 2.0
@@ -62,6 +64,9 @@ class File(NamedTuple):
             data, now = file.read(self.size + 1), os.fstat(file.fileno())
         if (now.st_mtime_ns, len(data)) != (self.stamp, self.size):
             raise ValueError("it is another by now")
+        # Only of a PNG does Pillow take less than all.
+        if data.startswith(PNG[0]) and PNG[1] not in data:
+            raise ValueError("a PNG without its end")
         return data
 
 
