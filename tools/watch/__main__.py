@@ -49,8 +49,7 @@ def main() -> None:
     parser.add_argument("--token", help="what the page is opened with from other machines")
     given = parser.parse_args()
     if given.folder == "demo":
-        # It alone needs SciPy.
-        from tools.watch.demo import QUICK, playing
+        from tools.watch.demo import QUICK, playing  # SciPy, which only this needs
 
         with playing() as folder:
             watch(folder, QUICK, given)
@@ -77,7 +76,7 @@ def watch(folder: Path, rule: Rule, given: argparse.Namespace) -> None:
     app = make_app(engine, token, {host, *LOCAL})
     config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
     worker = Thread(target=engine.run, args=(stop,))
-    print(f"watching {folder}: open http://{host}:{given.port}/{'?token=TOKEN' * bool(token)}")
+    print(f"watching {folder}: open http://{host}:{given.port}/", flush=True)
     worker.start()
     try:
         uvicorn.Server(config).run(sockets=[listener])

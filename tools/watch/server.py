@@ -35,7 +35,6 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 COOKIE = "watch"
-Answer = Callable[[Request], Awaitable[Response]]
 # Bytes of a request's body: what people say is short.
 LONGEST_BODY = 4096
 # Seconds from one look for a change to the next, and after which an unchanged state is sent again,
@@ -60,7 +59,7 @@ def make_app(engine: Engine, token: str | None = None, hosts: Collection[str] = 
     files = {path.name: path.read_bytes() for path in PAGE.iterdir()}
 
     @app.middleware("http")
-    async def guard(request: Request, answer: Answer) -> Response:
+    async def guard(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
         response = _refusal(request, key, hosts) or await answer(request)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
