@@ -1,6 +1,7 @@
 """The engine judges every photo once, raises alarms, and goes on whatever happens."""
 
 import json
+import os
 import random
 import shutil
 import signal
@@ -17,6 +18,7 @@ from unittest.mock import patch
 
 import pytest
 from PIL import Image
+from watchfiles import Change
 
 from stages.common.errors import InputError
 from tests.watch.stand_in import HAND, RULE, SPILL, Watch, exported, photo, until
@@ -328,6 +330,8 @@ def test_a_well_that_is_no_more_is_not_waited_for_but_its_alarm_stays(watch: Wat
     assert watch.engine.snapshot()["wells"] == []
     (alarm,) = watch.engine.alarms(0)
     assert (alarm["kind"], alarm["ended"] is None) == ("spill", False)
+    watch.again()
+    assert watch.engine.alarms(0) == [alarm]
     watch.engine.acknowledge("1", "spill")
     assert watch.engine.alarms(0) == []
 
@@ -384,6 +388,22 @@ def test_a_full_disk_is_told_and_nothing_is_lost(watch: Watch) -> None:
     assert watch.problems() == ""
     assert Counter(watch.logged()) == Counter(f"1/{number}.png" for number in range(300))
     assert [alarm["kind"] for alarm in watch.engine.alarms()] == ["spill"]
+
+
+def test_no_camera_is_called_silent_while_its_photos_wait_for_the_disk(watch: Watch) -> None:
+    watch.put("1/first.png")
+    watch.turns()
+    watch.store.db.execute("PRAGMA query_only = 1")
+    for number in range(0, round(2 * RULE.silent_after), 5):
+        path = watch.put(f"1/{number}.png")
+        os.utime(path, (watch.time.wall,) * 2)
+        watch.engine.turn([(Change.added, str(path))])
+        watch.turns(seconds=5)
+    assert len(watch.logged()) == 1
+    watch.store.db.execute("PRAGMA query_only = 0")
+    watch.turns()
+    assert len(watch.logged()) == 25
+    assert watch.engine.alarms() == []
 
 
 def test_what_people_say_is_refused_while_it_cannot_be_written(watch: Watch) -> None:

@@ -82,14 +82,17 @@ class Engine:
                 stop.wait(PAUSE)
 
     def turn(self, notices: Notices = ()) -> None:
-        """Raise what is due, and judge what there is, at most BATCHES times BATCH files."""
-        if (now := self.clock.steady()) < self.paused:
-            return
+        """Judge what there is, at most BATCHES times BATCH files; with none left, see what is due.
+
+        No camera is called silent while its photos wait, as where the log can't be written.
+        """
+        now = self.clock.steady()
+        self._beat(now)
         try:
-            self._tick(now)
             self.intake.notice(notices)
-            for _ in range(BATCHES):
+            for _ in range(BATCHES if now >= self.paused else 0):
                 if self._take(self.intake.ready(BATCH)) < BATCH:
+                    self._see_due(now)
                     break
             self.intake.sweep()
         except (OSError, sqlite3.Error) as error:
@@ -178,11 +181,13 @@ class Engine:
 
     def _take(self, files: list[File]) -> int:
         """Judge files and return how many; what can't be read waits, or is given up."""
-        images: dict[tuple[File, str], Images] = {}
+        images: dict[tuple[str, str], Images] = {}
+        whole: dict[str, File] = {}
         for file in files:
             try:
                 wells = cut(self.layout, self.folder, file.name, decode(file.read()))
-                images |= {(file, well): self._resize(one) for well, one in wells.items()}
+                images |= {(file.name, well): self._resize(one) for well, one in wells.items()}
+                whole[file.name] = file
             except (OSError, ValueError) as error:
                 if self.intake.retry(file):
                     with self._writing():
@@ -192,47 +197,51 @@ class Engine:
                     said = f"photos that can't be read: {self.broken}, last {file.name}: {error}"
                     self._tell("broken", said)
         if images:
-            self._log(images)
+            self._log(whole, images)
         return len(files)
 
-    def _log(self, images: Mapping[tuple[File, str], Images]) -> None:
-        """Write what the detector says, and what follows for the alarms."""
+    def _log(self, files: Mapping[str, File], images: Mapping[tuple[str, str], Images]) -> None:
+        """Write what the detector says, and what follows for the alarms.
+
+        files: by name; images: `[3, H, W]`, by the file's name and the well's.
+        """
         verdict = run_exported(self.exported, np.stack(list(images.values())))
         wall, now = self.clock.wall(), self.clock.steady()
         margins = verdict.score - self.exported.metadata.threshold
         rows = zip(images, verdict.score.tolist(), margins.tolist(), verdict.view, strict=True)
         photos = [
-            Photo(0, well, file.name, file.stamp, file.size, wall, now - file.since, score,
-                  margin, margin >= 0, VIEWS[view] == OBSTRUCTED)
-            for (file, well), score, margin, view in rows
+            Photo(0, well, name, files[name].stamp, files[name].size, wall,
+                  now - files[name].since, score, margin, margin >= 0, VIEWS[view] != VIEWS[0])
+            for (name, well), score, margin, view in rows
         ]  # fmt: skip
-        with self._writing() as states:
-            added = self.store.add(photos)
-            shown = {(photo.path, photo.well): photo for photo in added}
-            for (file, well), image in images.items():
-                if photo := shown.get((file.name, well)):
-                    self.last[well] = photo.id, image
-                    seen = Seen(now, photo.margin, photo.obstructed, photo.id)
-                    state = states.get(well) or alarms.start(now)
-                    self._follow(states, well, alarms.on_photo(self.rule, state, seen))
-        for photo in added:
-            self.history[photo.well].append(photo)
-            self.pace.append((now, photo.latency))
-        for file, _ in images:
+        with self.lock:
+            with self._writing() as states:
+                added = self.store.add(photos)
+                for one in added:
+                    self.last[one.well] = one.id, images[one.path, one.well]
+                    seen = Seen(files[one.path].since, one.margin, one.obstructed, one.id)
+                    state = states.get(one.well) or alarms.start(seen.at)
+                    self._follow(states, one.well, alarms.on_photo(self.rule, state, seen))
+            for one in added:
+                self.history[one.well].append(one)
+                self.pace.append((now, one.latency))
+        for file in files.values():
             self.intake.done(file)
 
-    def _tick(self, now: float) -> None:
+    def _beat(self, now: float) -> None:
         apart, self.apart = self.apart, self.clock.wall() - now
         if abs(jump := self.apart - apart) > JUMP:
             self._tell("clock", f"the clock jumped by {jump:+,.0f} s")
+        if now >= self.beat + BEAT:
+            self.beat, self.version = now, self.version + 1
+
+    def _see_due(self, now: float) -> None:
         with self.lock:
             told = {well: alarms.on_time(self.rule, one, now) for well, one in self.states.items()}
             if any(changes for _, changes in told.values()):
                 with self._writing() as states:
                     for well, one in told.items():
                         self._follow(states, well, one)
-            if now >= self.beat + BEAT:
-                self.beat, self.version = now, self.version + 1
 
     def _follow(
         self, states: dict[str, State], well: str, told: tuple[State, list[Change]]

@@ -1,6 +1,7 @@
 """Which photos a folder holds, when each is whole, and which wells it shows."""
 
 import heapq
+import math
 import os
 import stat
 import time
@@ -45,8 +46,8 @@ class Clock(NamedTuple):
 
 
 class File(NamedTuple):
-    """A photo's file. name: below the folder; stamp, size: in ns and bytes; since: when it became
-    so; due: when to look at it; both in seconds of a steady clock.
+    """A photo's file. name: below the folder; stamp, size: in ns and bytes; since when it is so,
+    when to look at it, and when it first couldn't be read: in seconds of a steady clock.
     """
 
     name: str
@@ -55,6 +56,7 @@ class File(NamedTuple):
     size: int
     since: float = 0.0
     due: float = 0.0
+    failed: float = math.inf
 
     def read(self) -> bytes:
         """Return its content; raises OSError or ValueError, saying why, where that can't be had."""
@@ -112,8 +114,10 @@ class Intake:
 
     def retry(self, file: File) -> bool:
         """Let a file wait that couldn't be read; tell whether it is time to give it up."""
-        self.waiting[file.name] = file._replace(due=self.clock.steady() + RETRY)
-        return self.clock.steady() - file.since >= PATIENCE
+        now = self.clock.steady()
+        again = file._replace(due=now + RETRY, failed=min(file.failed, now))
+        self.waiting[file.name] = again
+        return now - again.failed >= PATIENCE
 
     def done(self, file: File) -> None:
         """Forget a file, unless it is another by now."""
