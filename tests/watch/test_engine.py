@@ -78,6 +78,12 @@ def test_a_snapshot_is_json_and_has_all_that_was_agreed(watch: Watch) -> None:
     assert 0 < health["p95"] < 3
 
 
+def test_it_gives_a_sign_of_life_each_second(watch: Watch) -> None:
+    before = watch.engine.version
+    watch.turns(seconds=10)
+    assert watch.engine.version - before == 10
+
+
 def test_rate_is_of_the_last_photos_and_none_are_told_after_a_while(watch: Watch) -> None:
     for number in range(40):
         watch.put(f"1/{number}.png")
@@ -395,14 +401,15 @@ def test_no_camera_is_called_silent_while_its_photos_wait_for_the_disk(watch: Wa
     watch.turns()
     watch.store.db.execute("PRAGMA query_only = 1")
     for number in range(0, round(2 * RULE.silent_after), 5):
-        path = watch.put(f"1/{number}.png")
-        os.utime(path, (watch.time.wall,) * 2)
-        watch.engine.turn([(Change.added, str(path))])
+        for well in range(10):
+            path = watch.put(f"{well}/{number}.png")
+            os.utime(path, (watch.time.wall,) * 2)
+            watch.engine.turn([(Change.added, str(path))])
         watch.turns(seconds=5)
     assert len(watch.logged()) == 1
     watch.store.db.execute("PRAGMA query_only = 0")
     watch.turns()
-    assert len(watch.logged()) == 25
+    assert len(watch.logged()) == 241
     assert watch.engine.alarms() == []
 
 

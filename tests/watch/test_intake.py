@@ -71,15 +71,21 @@ def test_a_sweep_finds_what_was_there_before_and_below(folder: Folder) -> None:
     assert sorted(folder.ready()) == ["a.jpg", "deep/er/b.PNG"]
 
 
-def test_a_new_folder_is_swept_at_once(folder: Folder) -> None:
+def test_between_sweeps_it_rests(folder: Folder) -> None:
     folder.sweep()
-    (folder.path / "new").mkdir()
-    (folder.path / "new/a.jpg").write_bytes(b"whole")
+    (folder.path / "a.jpg").write_bytes(b"whole")
     folder.intake.sweep()
-    assert folder.ready() == []
+    assert folder.intake.waiting == {}
+    folder.time.go(REST)
+    folder.intake.sweep()
+    assert list(folder.intake.waiting) == ["a.jpg"]
+
+
+def test_what_a_new_folder_holds_already_is_found_at_once(folder: Folder) -> None:
+    (folder.path / "new/er").mkdir(parents=True)
+    (folder.path / "new/er/a.jpg").write_bytes(b"whole")
     folder.intake.notice([(Change.added, str(folder.path / "new"))])
-    folder.intake.sweep()
-    assert folder.ready() == ["new/a.jpg"]
+    assert folder.ready() == ["new/er/a.jpg"]
 
 
 def test_only_photos_are_found(folder: Folder) -> None:

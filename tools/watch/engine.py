@@ -82,9 +82,9 @@ class Engine:
                 stop.wait(PAUSE)
 
     def turn(self, notices: Notices = ()) -> None:
-        """Judge what there is, at most BATCHES times BATCH files; with none left, see what is due.
+        """Judge what there is, at most BATCHES times BATCH files, and see what is due.
 
-        No camera is called silent while its photos wait, as where the log can't be written.
+        No camera is called silent while many photos wait, as after the log couldn't be written.
         """
         now = self.clock.steady()
         self._beat(now)
@@ -92,8 +92,9 @@ class Engine:
             self.intake.notice(notices)
             for _ in range(BATCHES if now >= self.paused else 0):
                 if self._take(self.intake.ready(BATCH)) < BATCH:
-                    self._see_due(now)
                     break
+            if now >= self.paused and len(self.intake.waiting) < BATCH:
+                self._see_due(now)
             self.intake.sweep()
         except (OSError, sqlite3.Error) as error:
             self.paused = now + PAUSE

@@ -78,7 +78,7 @@ class Intake:
     def __init__(self, folder: Path, known: Callable[[str, int, int], bool], clock: Clock) -> None:
         self.folder, self.known, self.clock = folder.resolve(), known, clock
         self.waiting: dict[str, File] = {}
-        self._part, self._walked, self._begins = FIRST, self._walk(), 0.0
+        self._part, self._walked, self._begins = FIRST, self._walk(self.folder), 0.0
 
     def notice(self, notices: Notices) -> None:
         """Take up what changed; of what a new folder holds already, no notice comes."""
@@ -86,8 +86,9 @@ class Intake:
             path = Path(changed)
             if path.suffix.lower() in ENDINGS:
                 self._look(path)
-            elif path.is_dir():
-                self._walked, self._begins = self._walk(), 0.0
+            elif path.is_dir() and not path.is_symlink():
+                for photo in islice(self._walk(path), ROOM):
+                    self._look(photo)
 
     def sweep(self) -> None:
         """Look at some of all files; raises OSError where the folder can't be listed."""
@@ -97,12 +98,16 @@ class Intake:
         try:
             paths = list(islice(self._walked, count))
         except OSError:
-            self._walked = self._walk()
+            self._walked = self._walk(self.folder)
             raise
         for path in paths:
             self._look(path)
         if len(paths) < count:
-            self._part, self._walked, self._begins = LATER, self._walk(), self.clock.steady() + REST
+            self._part, self._walked, self._begins = (
+                LATER,
+                self._walk(self.folder),
+                self.clock.steady() + REST,
+            )
 
     def ready(self, count: int) -> list[File]:
         """Return so many files that seem whole, or as many as there are, the oldest first."""
@@ -144,8 +149,8 @@ class Intake:
             since = now - age if 0 <= age < 1 else now
             self.waiting[name] = File(name, path, stamp, size, since, now + SETTLE)
 
-    def _walk(self) -> Iterator[Path]:
-        folders = [self.folder]
+    def _walk(self, top: Path) -> Iterator[Path]:
+        folders = [top]
         while folders:
             folder = folders.pop()
             lost = () if folder == self.folder else (OSError,)
