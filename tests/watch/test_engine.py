@@ -17,6 +17,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+import watchfiles
 from PIL import Image
 from watchfiles import Change
 
@@ -215,14 +216,14 @@ def test_an_obstructed_photo_raises_no_spill_but_its_own_alarm(watch: Watch) -> 
     assert watch.engine.store.picture(1)
 
 
-def test_a_camera_that_stops_is_told(watch: Watch) -> None:
-    watch.put("1/a.png")
+def test_a_camera_that_stops_is_told_since_it_was_due(watch: Watch) -> None:
+    os.utime(watch.put("1/a.png"), (watch.time.wall,) * 2)
     watch.turns()
-    began = watch.time.wall
-    watch.turns(seconds=RULE.silent_after)
+    watch.time.go(500)
+    watch.engine.turn()
     (alarm,) = watch.engine.alarms()
     assert (alarm["kind"], alarm["photo"]) == ("silent", None)
-    assert alarm["began"] == pytest.approx(began - 3 + RULE.silent_after, abs=1.5)
+    assert alarm["began"] == pytest.approx(watch.time.wall - 503 + RULE.silent_after, abs=1)
     assert watch.shown("1")["state"] == "silent"
 
 
@@ -318,6 +319,24 @@ def test_photos_before_and_after_a_restart_raise_an_alarm_together(watch: Watch)
     assert [alarm["kind"] for alarm in watch.engine.alarms()] == ["spill"]
 
 
+def test_an_obstructed_photo_counts_for_no_spill_after_a_restart_either(watch: Watch) -> None:
+    watch.put("1/a.png", photo((250, 200, 200)))
+    watch.turns()
+    assert watch.shown("1")["spill"]
+    watch.again()
+    watch.put("1/b.png", photo(SPILL))
+    watch.turns()
+    assert watch.engine.alarms() == []
+
+
+def test_a_camera_that_is_cut_from_now_on_is_no_well_itself(watch: Watch) -> None:
+    watch.put("table/a.png")
+    watch.turns()
+    (watch.folder / "wells.yaml").write_text("table: {1: [0, 0, 9, 9]}")
+    watch.again()
+    assert [well["well"] for well in watch.engine.snapshot()["wells"]] == ["table/1"]
+
+
 def test_an_acknowledged_alarm_stays_so_after_a_restart(watch: Watch) -> None:
     spill(watch)
     watch.engine.acknowledge("1", "spill")
@@ -396,6 +415,14 @@ def test_a_full_disk_is_told_and_nothing_is_lost(watch: Watch) -> None:
     assert [alarm["kind"] for alarm in watch.engine.alarms()] == ["spill"]
 
 
+def test_after_a_failure_the_disk_is_left_alone_for_a_while(watch: Watch) -> None:
+    watch.put("1/a.png")
+    watch.store.db.execute("PRAGMA query_only = 1")
+    with patch.object(watch.store, "add", wraps=watch.store.add) as add:
+        watch.turns(seconds=10, step=0.1)
+    assert 5 <= add.call_count <= 10
+
+
 def test_no_camera_is_called_silent_while_its_photos_wait_for_the_disk(watch: Watch) -> None:
     watch.put("1/first.png")
     watch.turns()
@@ -462,6 +489,17 @@ def test_it_sees_photos_as_they_come_also_in_new_folders(watch: Watch) -> None:
 
     engine = live(watch)
     running(engine, play)
+
+
+def test_a_folder_put_in_place_of_another_is_watched(watch: Watch) -> None:
+    def play() -> None:
+        until(lambda: watching.call_count == 1)
+        watch.folder.rename(watch.folder.with_name("away"))
+        watch.folder.mkdir()
+        until(lambda: watching.call_count > 1)
+
+    with patch("tools.watch.engine.watch", wraps=watchfiles.watch) as watching:
+        running(live(watch), play)
 
 
 def test_without_notices_photos_are_found_all_the_same(watch: Watch) -> None:

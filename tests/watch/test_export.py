@@ -73,6 +73,8 @@ def test_an_old_export_is_not_mixed_with_a_new_one(watch: Watch, tmp_path: Path)
 def test_where_nothing_is_judged_or_nothing_logged_it_says_so(watch: Watch, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nobody has called a photo a spill"):
         export(watch.state, tmp_path / "out")
-    with pytest.raises(InputError, match="can't be exported"):
-        export(tmp_path / "nowhere", tmp_path / "out")
-    assert not (tmp_path / "nowhere").exists()
+    (tmp_path / "empty").mkdir()
+    for name in ("nowhere", "empty"):
+        with pytest.raises(InputError, match="can't be exported"):
+            export(tmp_path / name, tmp_path / "out")
+    assert not list((tmp_path / "empty").iterdir())
