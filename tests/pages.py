@@ -3,7 +3,7 @@
 import re
 
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-NOT_COMMANDS = {"diff", "js", "mermaid", "python", "text"}
+NOT_COMMANDS = {"diff", "js", "mermaid", "python", "text", "yaml"}
 COMMENT = re.compile(r"\s+#\s.*$")
 SPAN = re.compile(r"`([^`]+)`")
 PROGRAMS = {"dvc", "git", "make", "pip", "python", "python3", "source"}

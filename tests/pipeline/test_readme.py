@@ -99,6 +99,9 @@ ELSEWHERE = {
         "test_small_environment",
         '"-m", "tools.classify", "photos"',
     ),
+    "make watch-demo": ("test_watch_page", '"demo", "--state"'),
+    "python -m tools.watch FOLDER": ("test_main", '([str(folder)], ["demo"], ["export"'),
+    "python -m tools.watch export FOLDER.watch judged": ("test_watch_page", '"export", str(tmp'),
     "dvc push": ("test_sharing", 'walk.type("clone", "dvc push")'),
     "dvc pull": ("test_sharing", 'walk.type("wells", "dvc pull")'),
 }
@@ -109,6 +112,11 @@ NOT_RUN = {
     "make small-sets": "3 minutes",
     "make memory": "16 minutes",
     "python -m pip install onnxruntime==1.32.0 pillow==13.0.0": "a test compares its pins",
+    "python -m pip install -r requirements-classify.txt -r requirements-watch.txt": (
+        "the tests' environment has them; a test compares their pins"
+    ),
+    "dvc exp run -S 'dataset.additions=[judged]' --name judged": "what sharing tells of additions",
+    "dvc exp apply judged": "the walk through sharing applies one",
     "dvc exp remove NAME": "DVC's own; the walk through sharing removes one from a remote",
     "git switch BRANCH": "Git's own",
     "make seeds": "17 minutes",

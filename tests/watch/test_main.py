@@ -3,6 +3,7 @@
 import argparse
 import socket
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,11 @@ import pytest
 pytest.importorskip("fastapi", reason="fastapi is missing: requirements-watch.txt")
 
 import uvicorn
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from stages.common.errors import InputError
+from tests.clones import ROOT
 from tests.watch import stand_in
 from tools.watch import __main__ as command
 from tools.watch.rule import RULE
@@ -128,3 +132,25 @@ def test_the_command_line_says_which(
     # The demo's photos are gone with it.
     assert not played.exists()
     assert exported == (Path("state"), Path("out"))
+
+
+def test_its_libraries_are_pinned_and_no_pin_contradicts_another() -> None:
+    def pins(name: str) -> dict[str, str]:
+        lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+        return dict(line.lower().split("==") for line in lines if "==" in line)
+
+    watch = pins("requirements-watch.txt")
+    assert {"fastapi", "uvicorn", "watchfiles", "pydantic", "pyyaml"} <= set(watch)
+    assert not set(watch) & set(pins("requirements-classify.txt"))
+    everything = pins("requirements.txt")
+    assert {name: everything.get(name, pin) for name, pin in watch.items()} == watch
+    for name, pin in watch.items():
+        assert metadata.version(name) == pin
+    # What pip would fetch beside them is pinned too.
+    needed = {
+        canonicalize_name(one.name)
+        for name in watch
+        for one in map(Requirement, metadata.requires(name) or [])
+        if one.marker is None or one.marker.evaluate({"extra": ""})
+    }
+    assert needed <= {canonicalize_name(name) for name in watch}

@@ -364,7 +364,7 @@ def test_the_demo_shows_all_that_happens_and_gives_judged_photos_back(
             assert "watching" in process.stdout.readline()
             opened = Opened(browser, port)
             page = opened.page
-            for well, kind in ((2, "Spill"), (4, "View blocked"), (6, "No photo"), (5, "Spill")):
+            for well, kind in ((2, "Spill"), (4, "Blocked"), (6, "No photo"), (5, "Spill")):
                 alarm = page.locator("#open article", has_text=f"{kind} · table/{well}")
                 expect(alarm).to_be_visible(timeout=90_000)
             first = page.locator("article.alarm", has_text="table/2")

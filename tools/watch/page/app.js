@@ -1,6 +1,6 @@
 // Shows each state that the watch sends, and tells it what people say.
 const MARKS = { spill: "▲", obstructed: "■", silent: "●", clear: "✓", photo: "" };
-const WORDS = { spill: "Spill", obstructed: "View blocked", silent: "No photo", clear: "Clear", photo: "Photo" };
+const WORDS = { spill: "Spill", obstructed: "Blocked", silent: "No photo", clear: "Clear", photo: "Photo" };
 const VERDICTS = { spill: "a spill", "false alarm": "a false alarm", unsure: "as unsure" };
 const KEYS = { s: "spill", f: "false alarm", c: "unsure" };
 // Milliseconds without a word after which the connection counts as lost; it speaks every 2 s.
