@@ -123,6 +123,7 @@ class Time:
 
     async def sleep(self, seconds: float) -> None:
         self.now += seconds
+        assert self.now < 200, "nothing was told for long"
         self.engine.version = 1 + sum(change <= self.now - 100 for change in self.changes)
 
 
@@ -134,7 +135,7 @@ async def told_at(
     monkeypatch.setattr(server, "time", time)
     monkeypatch.setattr(server, "asyncio", time)
     told = []
-    async for event in server._events(cast(Engine, engine)):
+    async for event in server._events(cast(Engine, engine), lambda: time.now >= 150):
         assert event.endswith("\n\n")
         assert json.loads(event.removeprefix("data: "))["version"] == engine.version
         told.append(round(time.now - 100, 1))
@@ -155,6 +156,12 @@ def test_nothing_new_is_told_too_so_that_a_page_knows_that_it_is_told(
     engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert asyncio.run(told_at(engine, [], 3, monkeypatch)) == [0.0, 2.0, 4.0]
+
+
+def test_a_page_is_told_no_more_when_the_watch_ends(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert 45 < asyncio.run(told_at(engine, [], 1000, monkeypatch))[-1] <= 50
 
 
 def test_what_people_say_is_handed_on(client: TestClient, engine: FakeEngine) -> None:

@@ -25,8 +25,7 @@ from tools.watch.rule import RULE
 from tools.watch.server import LOCAL, make_app
 from tools.watch.store import Store
 
-# Letters: a shorter token could be guessed.
-SHORTEST = 16
+SHORTEST = 16  # Letters: a shorter token could be guessed.
 
 
 def main() -> None:
@@ -73,13 +72,14 @@ def watch(folder: Path, rule: Rule, given: argparse.Namespace) -> None:
         raise InputError(f"{host}:{given.port} can't be listened on ({error}): --port") from None
     store = Store.open(given.state or whole.with_name(f"{whole.name}.watch"))
     stop, engine = Event(), Engine(whole, store, exported, rule)
-    app = make_app(engine, token, {host, *LOCAL})
+    app = make_app(engine, token, {host, *LOCAL}, lambda: server.should_exit)
     config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
     worker = Thread(target=engine.run, args=(stop,))
     print(f"watching {folder}: open http://{host}:{given.port}/", flush=True)
+    server: uvicorn.Server = uvicorn.Server(config)
     worker.start()
     try:
-        uvicorn.Server(config).run(sockets=[listener])
+        server.run(sockets=[listener])
     finally:
         stop.set()
         worker.join()

@@ -34,25 +34,26 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
-COOKIE = "watch"
+Ends = Callable[[], bool]
+COOKIE, PNG = "watch", {"Content-Type": "image/png"}
 # Bytes of a request's body: what people say is short.
 LONGEST_BODY = 4096
 # Seconds from one look for a change to the next, and after which an unchanged state is sent again,
 # so that a page knows that it is still told.
 LOOK, REPEAT = 0.2, 2.0
 Id = Annotated[int, Field(ge=0, lt=2**63)]
-# What a body holds.
 Well = Annotated[str, Body()]
 Kind = Annotated[Literal["spill", "obstructed", "silent"], Body()]
 Photo = Annotated[Id, Body(strict=True)]
 Judgement = Annotated[Literal["spill", "false alarm", "unsure"], Body()]
 
 
-def make_app(engine: Engine, token: str | None = None, hosts: Collection[str] = LOCAL) -> FastAPI:
-    """Return what shows an engine to those who ask for one of `hosts`, with the token if there is.
+def make_app(
+    engine: Engine, token: str | None = None, hosts: Collection[str] = LOCAL, ends: Ends = bool
+) -> FastAPI:
+    """Return what shows an engine, until it `ends`, to those who ask for one of `hosts`.
 
-    The token comes as `Authorization: Bearer TOKEN`, or once as `/?token=TOKEN`, which sets a
-    cookie.
+    A token comes as `Authorization: Bearer TOKEN`, or once as `/?token=TOKEN`: that sets a cookie.
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     key = _key(token) if token else None
@@ -84,7 +85,7 @@ def make_app(engine: Engine, token: str | None = None, hosts: Collection[str] = 
 
     @app.get("/api/events")
     def events() -> Response:
-        return StreamingResponse(_events(engine), media_type="text/event-stream")
+        return StreamingResponse(_events(engine, ends), media_type="text/event-stream")
 
     @app.get("/api/{kind}/{photo}.png")
     def picture(kind: Literal["photo", "heat"], photo: Id) -> Response:
@@ -92,8 +93,7 @@ def make_app(engine: Engine, token: str | None = None, hosts: Collection[str] = 
         if png is None:
             raise HTTPException(404, "this photo isn't kept")
         # A number stands for one photo for ever.
-        headers = {"Cache-Control": "private, max-age=3600"}
-        return Response(png, media_type="image/png", headers=headers)
+        return Response(png, headers={"Cache-Control": "private, max-age=3600"} | PNG)
 
     @app.post("/api/acknowledge", status_code=204)
     def acknowledge(well: Well, kind: Kind) -> None:
@@ -111,10 +111,10 @@ def make_app(engine: Engine, token: str | None = None, hosts: Collection[str] = 
     return app
 
 
-async def _events(engine: Engine) -> AsyncIterator[str]:
+async def _events(engine: Engine, ends: Ends) -> AsyncIterator[str]:
     """Yield the state as server-sent events: after each change, at most one in LOOK seconds."""
     shown, sent = None, 0.0
-    while True:
+    while not ends():
         version, now = engine.version, time.monotonic()
         if version != shown or now >= sent + REPEAT:
             shown, sent = version, now
