@@ -68,6 +68,7 @@ def project(tmp_path: Path) -> Path:
         "docs/small_sets.csv": "train,spills,tpr,tnr,auroc,draw\n",
         "docs/memory.csv": f"setting,seed,{','.join(MEASURED)}\n",
         "docs/surfaces.csv": "surface,detector,looks,tpr,tnr,auroc\n",
+        "docs/alarm_rule.csv": "k,n,lower,photos,seconds,missed,false_a_day\n",
         "docs/peers.csv": "who,method,tpr,tnr,threshold\n",
     }.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,7 @@
 
 import io
 import time
-from typing import Any
+from typing import Any, Self
 
 from PIL import Image
 
@@ -92,7 +92,7 @@ class FakeEngine:
             if alarm["photo"] == photo:
                 alarm |= {"verdict": verdict, "judged": time.time()}
 
-    def photo_png(self, photo: int) -> bytes | None:
+    def find(self, photo: int) -> bytes | None:
         """Return a picture whose colour is the photo's number."""
         if photo >= 100:
             return None
@@ -100,7 +100,12 @@ class FakeEngine:
         Image.new("RGB", (48, 28), (photo, 120, 110)).save(file, "PNG")
         return file.getvalue()
 
-    heat_png = photo_png
+    find_heat = find
+
+    @property
+    def pictures(self) -> Self:
+        """Return what has pictures: itself."""
+        return self
 
     def _keep(self, *said: Any) -> None:
         self.told.append(said)

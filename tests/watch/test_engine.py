@@ -277,13 +277,13 @@ def test_pictures_are_of_the_file_and_stay_where_an_alarm_or_verdict_is(
     judged, other = raised + 1, raised + 2
     watch.engine.judge(judged, "unsure")
     for number in (raised, judged, other):
-        assert size_of(watch.engine.photo_png(number), tmp_path) == (24, 16)
-        assert size_of(watch.engine.heat_png(number), tmp_path) == (72, 48)
+        assert size_of(watch.engine.pictures.find(number), tmp_path) == (24, 16)
+        assert size_of(watch.engine.pictures.find_heat(number), tmp_path) == (72, 48)
     shutil.rmtree(watch.folder / "1")
     watch.again()
-    sizes = [size_of(watch.engine.photo_png(n), tmp_path) for n in (raised, judged, other, 99)]
+    sizes = [size_of(watch.engine.pictures.find(n), tmp_path) for n in (raised, judged, other, 99)]
     assert sizes == [(24, 16), (24, 16), None, None]
-    assert watch.engine.heat_png(other) is None
+    assert watch.engine.pictures.find_heat(other) is None
 
 
 def test_the_last_photo_is_shown_as_it_was_judged_where_its_file_does_not_stay(
@@ -293,8 +293,8 @@ def test_the_last_photo_is_shown_as_it_was_judged_where_its_file_does_not_stay(
         watch.put("1/latest.png", photo(grey))
         watch.turns()
     (watch.folder / "1/latest.png").unlink()
-    assert size_of(watch.engine.photo_png(2), tmp_path) == (12, 8)
-    assert watch.engine.photo_png(1) is None
+    assert size_of(watch.engine.pictures.find(2), tmp_path) == (12, 8)
+    assert watch.engine.pictures.find(1) is None
 
 
 def test_it_goes_on_where_it_was(watch: Watch) -> None:
@@ -529,7 +529,7 @@ def test_people_may_ask_while_photos_come(watch: Watch) -> None:
             for alarm in engine.alarms(0):
                 engine.acknowledge(alarm["well"], alarm["kind"])
                 engine.judge(alarm["photo"], "spill")
-                assert engine.heat_png(alarm["photo"])
+                assert engine.pictures.find_heat(alarm["photo"])
 
     def play() -> None:
         asking = [Thread(target=ask) for _ in range(3)]

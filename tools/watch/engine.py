@@ -1,6 +1,5 @@
 """The watch itself: photos in, verdicts and alarms into the log, and what the page shows."""
 
-import io
 import sqlite3
 import traceback
 from collections import defaultdict, deque
@@ -11,23 +10,23 @@ from threading import Event, RLock
 from typing import Any
 
 import numpy as np
-from PIL import Image
 from watchfiles import watch
 
-from stages.common.pictures import as_tiles
 from stages.common.types import Images
-from stages.wells.data.images import decode, resize
+from stages.wells.data.images import decode
 from stages.wells.inference.exported import Exported, run_exported
-from stages.wells.inference.heat import lay_over
 from stages.wells.inference.verdict import VIEWS
 from tools.watch import alarms
-from tools.watch.alarms import OBSTRUCTED, SILENT, SPILL, Alarm, Change, Rule, Seen, State
+from tools.watch.alarms import Change, Rule, Seen, State
 from tools.watch.intake import Clock, File, Intake, Notices, cut, read_layout
+from tools.watch.pictures import Pictures
+from tools.watch.restored import restore_states, waited_for
 from tools.watch.store import VERDICTS, Photo, Store
+from tools.watch.told import tell_well
 
 # Files judged at once, and how often that in a turn.
 BATCH, BATCHES = 32, 4
-SHOWN, ALARMS_SHOWN, MAGNIFIED = 120, 50, 6
+SHOWN, ALARMS_SHOWN = 120, 50
 # Seconds: over which rate and latency are told; how long a problem is, at most and while it lasts;
 # of a pause after a failure; between signs of life; by which the clocks part where one jumped.
 RECENT, MOMENT, LASTING, PAUSE, BEAT, JUMP = 30.0, 600.0, 3.0, 1.0, 1.0, 2.0
@@ -54,12 +53,15 @@ class Engine:
         self.apart = self.clock.wall() - self.clock.steady()
         # When photos were judged, and how long each took.
         self.pace: deque[tuple[float, float]] = deque(maxlen=2000)
-        # Each well's last photos, and the last as it was judged, for where its file doesn't stay.
-        self.history: dict[str, deque[Photo]] = defaultdict(lambda: deque(maxlen=SHOWN))
-        self.last: dict[str, tuple[int, Images]] = {}
-        self.states: dict[str, State] = {}
+        self.pictures = Pictures(self.folder, self.layout, store, exported, self.lock)
         with self.lock, store.db:
-            self._restore()
+            wells = waited_for(store, self.folder, self.layout)
+            known = {well: store.history(well, SHOWN) for well in wells}
+            self.states = restore_states(store, known, rule, self.clock.steady(), self.clock.wall())
+        # Each well's last photos.
+        self.history: dict[str, deque[Photo]] = defaultdict(lambda: deque(maxlen=SHOWN))
+        for well, photos in known.items():
+            self.history[well].extend(photos)
 
     def run(self, stop: Event) -> None:
         """Watch until told to stop, whatever becomes of the folder and the disk."""
@@ -111,38 +113,21 @@ class Engine:
 
     def judge(self, photo: int, verdict: str) -> None:
         """Note what somebody says of a photo, one of VERDICTS; the last time counts."""
-        picture = self._picture(photo)
+        picture = self.pictures.find(photo)
         with self._writing():
             if verdict not in VERDICTS or not self.store.photo(photo):
                 raise KeyError(f"there is no photo {photo}, or no verdict {verdict}")
             self.store.judge(photo, verdict, self.clock.wall())
             if picture:
-                self.store.keep(photo, _png(picture))
+                self.store.keep(photo, picture)
 
     def alarms(self, count: int = -1) -> list[dict[str, Any]]:
         """Return all open alarms and the last so many (-1: all), newest first."""
         with self.lock:
             return self.store.alarms(count)
 
-    def photo_png(self, photo: int) -> bytes | None:
-        """Return what a photo shows of its well as PNG, if that or its file is kept."""
-        picture = self._picture(photo)
-        return _png(picture) if picture else None
-
-    def heat_png(self, photo: int) -> bytes | None:
-        """Return a photo with what is strange laid over it as PNG, if it is kept."""
-        if not (picture := self._picture(photo)):
-            return None
-        image = self._resize(picture)[None]
-        heat = as_tiles(lay_over(image, run_exported(self.exported, image).blocks))[0]
-        size = heat.width * MAGNIFIED, heat.height * MAGNIFIED
-        return _png(heat.resize(size, Image.Resampling.NEAREST))
-
     def snapshot(self) -> dict[str, Any]:
-        """Return all that the page shows, ready for JSON.
-
-        A well is silent or spilling while that alarm is active, else what its last photo's view is.
-        """
+        """Return all that the page shows, ready for JSON."""
         with self.lock:
             now, known = self.clock.steady(), self.store.wells()
             pace = [one for one in self.pace if one[0] >= now - RECENT]
@@ -158,27 +143,13 @@ class Engine:
                 "wall": self.clock.wall(),
                 "threshold": self.exported.metadata.threshold,
                 "rule": self.rule._asdict(),
-                "wells": [self._show(well, *known.get(well, ())) for well in sorted(self.states)],
+                "wells": [
+                    tell_well(well, self.history[well], state, *known.get(well, ()))
+                    for well, state in sorted(self.states.items())
+                ],
                 "alarms": self.store.alarms(ALARMS_SHOWN),
                 "health": health,
             }
-
-    def _show(
-        self, well: str, _: int = 0, normals: int = 0, first: float = 0, recent: float = 0
-    ) -> dict[str, Any]:
-        shown, history = ("wall", "score", "spill", "obstructed"), self.history[well]
-        last = history[-1]._asdict() if history else dict.fromkeys(("id", *shown))
-        active = [alarm.kind for alarm in self.states[well].alarms if alarm.active]
-        state = OBSTRUCTED if last["obstructed"] else "clear"
-        return {
-            "well": well,
-            "photo": last["id"],
-            **{name: last[name] for name in shown},
-            "state": next((kind for kind in (SILENT, SPILL) if kind in active), state),
-            "history": [(one.wall, one.score) for one in history],
-            "normal_mean": recent if normals else None,
-            "drift": recent - first if normals else None,
-        }
 
     def _take(self, files: list[File]) -> int:
         """Judge files and return how many; what can't be read waits, or is given up."""
@@ -187,7 +158,9 @@ class Engine:
         for file in files:
             try:
                 wells = cut(self.layout, self.folder, file.name, decode(file.read()))
-                images |= {(file.name, well): self._resize(one) for well, one in wells.items()}
+                images |= {
+                    (file.name, well): self.pictures.prepare(one) for well, one in wells.items()
+                }
                 whole[file.name] = file
             except (OSError, ValueError) as error:
                 if self.intake.retry(file):
@@ -219,7 +192,7 @@ class Engine:
             with self._writing() as states:
                 added = self.store.add(photos)
                 for one in added:
-                    self.last[one.well] = one.id, images[one.path, one.well]
+                    self.pictures.last[one.well] = one.id, images[one.path, one.well]
                     seen = Seen(files[one.path].since, one.margin, one.obstructed, one.id)
                     state = states.get(one.well) or alarms.start(seen.at)
                     self._follow(states, one.well, alarms.on_photo(self.rule, state, seen))
@@ -252,43 +225,8 @@ class Engine:
         for what, (kind, began, photo, *_) in changes:
             ago = self.clock.steady() - began if what == "raised" else 0
             self.store.change(what, well, kind, self.clock.wall() - ago, photo)
-            if what == "raised" and photo and (picture := self._picture(photo)):
-                self.store.keep(photo, _png(picture))
-
-    def _restore(self) -> None:
-        """Go on where the log ends; nobody waits for a well that is no more."""
-        now, wall = self.clock.steady(), self.clock.wall()
-        wells = {well for wells in self.layout.values() for well in wells}
-        for well in self.store.wells():
-            if well == self.folder.name or (self.folder / well).is_dir():
-                wells |= {well} - self.layout.keys()
-        for well in wells:
-            self.history[well].extend(self.store.history(well, SHOWN))
-            clear = [one.spill for one in self.history[well] if not one.obstructed]
-            self.states[well] = alarms.start(now)._replace(recent=tuple(clear[-self.rule.n :]))
-        for one in self.store.alarms(0):
-            if state := self.states.get(one["well"]):
-                began, seen = now - max(0, wall - one["began"]), one["acknowledged"] is not None
-                alarm = Alarm(one["kind"], began, one["photo"], one["ended"] is None, seen)
-                self.states[one["well"]] = state._replace(alarms=(*state.alarms, alarm))
-            else:
-                self.store.change("cleared", one["well"], one["kind"], wall)
-
-    def _picture(self, photo: int) -> Image.Image | None:
-        """Return what a photo shows of its well: kept, or from its file, or as it was judged."""
-        with self.lock:
-            png, row = self.store.picture(photo), self.store.photo(photo)
-            last, image = self.last.get(row.well, (None, None)) if row else (None, None)
-        if png or not row:
-            return decode(png) if png else None
-        file = File(row.path, self.folder / row.path, row.stamp, row.size)
-        try:
-            return cut(self.layout, self.folder, file.name, decode(file.read()))[row.well]
-        except (OSError, ValueError, KeyError):
-            return as_tiles(image[None])[0] if image is not None and last == photo else None
-
-    def _resize(self, picture: Image.Image) -> Images:
-        return resize(picture, self.exported.metadata.height, self.exported.metadata.width)
+            if what == "raised" and photo and (picture := self.pictures.find(photo)):
+                self.store.keep(photo, picture)
 
     def _tell(self, kind: str, said: str, seconds: float = MOMENT) -> None:
         with self.lock:
@@ -305,9 +243,3 @@ class Engine:
             except sqlite3.Error as error:
                 raise OSError(f"the log can't be written ({error})") from None
             self.states, self.version = states, self.version + 1
-
-
-def _png(picture: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
-    return buffer.getvalue()

@@ -89,7 +89,7 @@ def make_app(
 
     @app.get("/api/{kind}/{photo}.png")
     def picture(kind: Literal["photo", "heat"], photo: Id) -> Response:
-        png = engine.photo_png(photo) if kind == "photo" else engine.heat_png(photo)
+        png = engine.pictures.find(photo) if kind == "photo" else engine.pictures.find_heat(photo)
         if png is None:
             raise HTTPException(404, "this photo isn't kept")
         # A number stands for one photo for ever.
