@@ -21,7 +21,7 @@ from tools.watch.alarms import Change, Rule, Seen, State
 from tools.watch.intake import Clock, File, Intake, Notices, cut, read_layout
 from tools.watch.pictures import Pictures
 from tools.watch.restored import restore_states, waited_for
-from tools.watch.store import VERDICTS, Photo, Store
+from tools.watch.store import VERDICTS, Photo, Store, Tally
 from tools.watch.told import tell_well
 
 # Files judged at once, and how often that in a turn.
@@ -132,7 +132,7 @@ class Engine:
             now, known = self.clock.steady(), self.store.wells()
             pace = [one for one in self.pace if one[0] >= now - RECENT]
             health = {
-                "photos": sum(photos for photos, *_ in known.values()),
+                "photos": sum(tally.photos for tally in known.values()),
                 "rate": len(pace) / max(1.0, now - pace[0][0]) if pace else 0.0,
                 "p95": float(np.percentile([took for _, took in pace], 95)) if pace else None,
                 "waiting": len(self.intake.waiting),
@@ -144,7 +144,7 @@ class Engine:
                 "threshold": self.exported.metadata.threshold,
                 "rule": self.rule._asdict(),
                 "wells": [
-                    tell_well(well, self.history[well], state, *known.get(well, ()))
+                    tell_well(well, self.history[well], state, known.get(well, Tally()))
                     for well, state in sorted(self.states.items())
                 ],
                 "alarms": self.store.alarms(ALARMS_SHOWN),

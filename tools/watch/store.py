@@ -75,6 +75,18 @@ class Photo(NamedTuple):
     obstructed: bool
 
 
+class Tally(NamedTuple):
+    """How many photos and normals of a well there were, and the mean score of the normals.
+
+    first: of the first MANY; recent: of roughly the last MANY.
+    """
+
+    photos: int = 0
+    normals: int = 0
+    first: float = 0.0
+    recent: float = 0.0
+
+
 class Store:
     """A watch's log. Who writes does it within `with store.db:`, all of which is kept or none."""
 
@@ -146,9 +158,9 @@ class Store:
         query = "SELECT * FROM photos WHERE well = ? ORDER BY id DESC LIMIT ?"
         return [_photo(row) for row in self.db.execute(query, (well, count))][::-1]
 
-    def wells(self) -> dict[str, tuple[int, int, float, float]]:
-        """Return of each well how many photos and normals, and the first and last ones' mean."""
-        return {row[0]: row[1:] for row in self.db.execute("SELECT * FROM wells")}
+    def wells(self) -> dict[str, Tally]:
+        """Return what there was of each well."""
+        return {row[0]: Tally(*row[1:]) for row in self.db.execute("SELECT * FROM wells")}
 
     def change(self, what: str, well: str, kind: str, at: float, photo: int | None = None) -> bool:
         """Write that an alarm was raised (also again), cleared or acknowledged; tell if so."""
