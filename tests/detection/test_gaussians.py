@@ -1,10 +1,12 @@
 """Distances from fitted distributions are Mahalanobis distances, at each position for itself."""
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
@@ -80,6 +82,21 @@ def test_excess_has_a_logarithm_that_is_not_far_below_that_of_usual_photos() -> 
     usual = np.log(squared_excess(fitted, draw(200, positions=1, features=3, seed=1)))
     least = np.log(squared_excess(fitted, fitted.means[None] - 5))
     assert usual.mean() - 10 * usual.std() < least.item() <= usual.min()
+
+
+def test_no_package_that_happens_to_be_installed_has_a_say_in_how_it_is_computed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail() -> Any:
+        raise AssertionError("PyTorch asked opt_einsum")
+
+    there = SimpleNamespace(
+        enabled=True, strategy="auto", is_available=lambda: True, get_opt_einsum=fail
+    )
+    monkeypatch.setattr(torch.backends, "opt_einsum", there)
+    gaussians = Gaussians(means=np.zeros((1, 2)), precisions=np.eye(2)[None])
+    found = of_tensors.squared_distances(gaussians, torch.tensor([[[3.0, 4.0]]]).double())
+    assert found.item() == 25
 
 
 def test_a_fit_to_many_finds_the_distribution_that_they_were_drawn_from() -> None:

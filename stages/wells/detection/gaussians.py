@@ -91,4 +91,7 @@ def _offsets(gaussians: Gaussians, features: Features) -> Features:
 def _squared_lengths(offsets: Features, gaussians: Gaussians) -> Tensor:
     """Return the squared Mahalanobis length of offsets `[N, P, F]`: `[N, P]`."""
     precisions = torch.from_numpy(gaussians.precisions)
-    return torch.einsum("npf,pfg,npg->np", offsets, precisions, offsets)
+    # Two at a time: for three, PyTorch asks opt_einsum where that happens to be installed, which
+    # changes the last bits, and ties an exported file to the number of photos it was traced with.
+    scaled = torch.einsum("npf,pfg->npg", offsets, precisions)
+    return torch.einsum("npg,npg->np", scaled, offsets)
