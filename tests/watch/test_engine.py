@@ -398,6 +398,35 @@ def test_a_folder_that_is_gone_is_told_and_its_photos_are_found_when_it_is_back(
     assert watch.logged() == ["1/a.png", "1/b.png"]
 
 
+def test_a_folder_that_cannot_be_listed_is_told_until_it_can_and_harms_no_other(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for well in "12":
+        (watch.folder / well).mkdir()
+        (watch.folder / well / "a.png").write_bytes(photo())
+    closed, scandir = watch.folder / "1", os.scandir
+
+    def refuse(path: Path) -> Any:
+        if path == closed:
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", refuse)
+        watch.turns(seconds=6)
+        assert f"can't be read: [Errno 13] Permission denied: '{closed}'" in watch.problems()
+        assert watch.logged() == ["2/a.png"]
+    watch.turns(seconds=6)
+    assert watch.problems() == ""
+    assert watch.logged() == ["2/a.png", "1/a.png"]
+
+
+def test_a_folder_that_could_not_be_listed_and_is_gone_is_told_no_longer(watch: Watch) -> None:
+    watch.engine.intake.closed[watch.folder / "gone"] = "[Errno 13] Permission denied"
+    watch.turns(seconds=8)
+    assert watch.problems() == ""
+
+
 def test_a_full_disk_is_told_and_nothing_is_lost(watch: Watch) -> None:
     pages = watch.store.db.execute("PRAGMA page_count").fetchone()[0]
     watch.store.db.execute(f"PRAGMA max_page_count = {pages}")

@@ -98,6 +98,8 @@ class Engine:
             if now >= self.paused and len(self.intake.waiting) < BATCH:
                 self._see_due(now)
             self.intake.sweep()
+            for why in [*self.intake.closed.values()][:1]:
+                self._tell("closed", f"a folder that can't be read: {why}", LASTING)
         except (OSError, sqlite3.Error) as error:
             self.paused = now + PAUSE
             self._tell("disk", f"{error}: photos wait, and no alarm is raised", LASTING)

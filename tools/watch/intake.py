@@ -78,6 +78,8 @@ class Intake:
     def __init__(self, folder: Path, known: Callable[[str, int, int], bool], clock: Clock) -> None:
         self.folder, self.known, self.clock = folder.resolve(), known, clock
         self.waiting: dict[str, File] = {}
+        # Folders below it that can't be listed, and why.
+        self.closed: dict[Path, str] = {}
         self._part, self._walked, self._begins = FIRST, self._walk(self.folder), 0.0
 
     def notice(self, notices: Notices) -> None:
@@ -103,6 +105,8 @@ class Intake:
         for path in paths:
             self._look(path)
         if len(paths) < count:
+            there = [path for path in self.closed if os.access(path, os.F_OK)]
+            self.closed = {path: self.closed[path] for path in there}
             self._part, self._walked, self._begins = (
                 LATER,
                 self._walk(self.folder),
@@ -153,13 +157,18 @@ class Intake:
         folders = [top]
         while folders:
             folder = folders.pop()
-            lost = () if folder == self.folder else (OSError,)
-            with suppress(*lost), os.scandir(folder) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        folders += [] if is_junk(entry.name) else [Path(entry.path)]
-                    elif entry.name.lower().endswith(ENDINGS):
-                        yield Path(entry.path)
+            try:
+                with os.scandir(folder) as entries:
+                    self.closed.pop(folder, None)
+                    for entry in entries:
+                        if entry.is_dir(follow_symlinks=False):
+                            folders += [] if is_junk(entry.name) else [Path(entry.path)]
+                        elif entry.name.lower().endswith(ENDINGS):
+                            yield Path(entry.path)
+            except OSError as error:
+                if folder == self.folder:
+                    raise
+                self.closed[folder] = str(error)
 
 
 def read_layout(folder: Path) -> Layout:
