@@ -11,7 +11,11 @@ from stages.common.errors import InputError
 
 JUNK = {"__MACOSX", "Thumbs.db", "desktop.ini"}
 MAX_UNPACKED_BYTES = 2**30
-MAX_FILES = 200_000
+# Or so many times what it takes on the disk, for photos are packed already: more is a bomb.
+MAX_TIMES = 2
+# Bytes, as `stat` counts.
+DISK_BLOCK = 512
+MAX_FILES = 2_000_000
 MAX_PATH_LENGTH = 500
 # What reading a broken entry raises; a ValueError where its name is in no known encoding.
 UNREADABLE = (OSError, ValueError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error)
@@ -22,8 +26,8 @@ Reader = Callable[[], bytes]
 def files_of_folder(folder: Path) -> dict[str, Reader]:
     """Return every file below a folder by its path relative to the folder.
 
-    Raises InputError for a name that isn't UTF-8, or more than MAX_FILES files or
-    MAX_UNPACKED_BYTES.
+    Raises InputError for a name that isn't UTF-8, more than MAX_FILES files, or more bytes than
+    MAX_UNPACKED_BYTES and MAX_TIMES what they take on the disk.
     """
     files = {
         path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()
@@ -32,7 +36,9 @@ def files_of_folder(folder: Path) -> dict[str, Reader]:
         # Names that an old Windows zip brought in another encoding hold lone surrogates.
         if any("\ud800" <= character <= "\udfff" for character in name):
             raise InputError(f"{folder}: the file name {name!r} isn't UTF-8; rename the file")
-    _refuse_bomb(len(files), sum(path.stat().st_size for path in files.values()), str(folder))
+    stats = [path.stat() for path in files.values()]
+    on_disk = DISK_BLOCK * sum(stat.st_blocks for stat in stats)
+    _refuse_bomb(len(files), sum(stat.st_size for stat in stats), on_disk, str(folder))
     return {name: _reader(path.read_bytes, str(path)) for name, path in files.items()}
 
 
@@ -41,12 +47,13 @@ def files_of_zip(archive: zipfile.ZipFile) -> dict[str, Reader]:
 
     Raises InputError for a path that is absolute or leaves the folder, a path that stands twice, a
     symbolic link, an encrypted entry, a path longer than MAX_PATH_LENGTH, a packing method other
-    than deflate (its unpacking can't be bounded), or more than MAX_FILES files or
-    MAX_UNPACKED_BYTES.
+    than deflate (its unpacking can't be bounded), more than MAX_FILES files, or more bytes than
+    MAX_UNPACKED_BYTES and MAX_TIMES what the zip itself has.
     """
     name = archive.filename or "the zip"
     entries = [entry for entry in archive.infolist() if not entry.filename.endswith(("/", "\\"))]
-    _refuse_bomb(len(entries), sum(entry.file_size for entry in entries), name)
+    on_disk = Path(archive.filename).stat().st_size if archive.filename else 0
+    _refuse_bomb(len(entries), sum(entry.file_size for entry in entries), on_disk, name)
     files: dict[str, Reader] = {}
     for entry in entries:
         path = PurePosixPath(entry.filename.replace("\\", "/")).as_posix()
@@ -84,11 +91,12 @@ def is_junk(path: str) -> bool:
     return any(part.startswith(".") or part in JUNK for part in PurePosixPath(path).parts)
 
 
-def _refuse_bomb(count: int, size: int, source: str) -> None:
-    if count > MAX_FILES or size > MAX_UNPACKED_BYTES:
+def _refuse_bomb(count: int, size: int, on_disk: int, source: str) -> None:
+    most = max(MAX_UNPACKED_BYTES, MAX_TIMES * on_disk)
+    if count > MAX_FILES or size > most:
         raise InputError(
             f"{source} would unpack to {count:,} files and {size:,} bytes, over the limits of "
-            f"{MAX_FILES:,} files and {MAX_UNPACKED_BYTES:,} bytes; not unpacked"
+            f"{MAX_FILES:,} files and {most:,} bytes; not unpacked"
         )
 
 

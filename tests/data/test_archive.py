@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from stages.common import sources
@@ -16,6 +17,7 @@ from stages.common.errors import InputError
 from stages.wells.data import archive
 from stages.wells.data.archive import has_known_spills, parse_annotation, read_wells
 from stages.wells.data.fetch import fetch_archive
+from tests.hostile import MIB
 from tests.wells_files import LAYOUT, OLD, unpack, zip_of
 
 ANNOTATION = "test/test_annotation.txt"
@@ -267,22 +269,56 @@ def test_a_file_name_in_an_unknown_encoding_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("packed", [True, False])
-@pytest.mark.parametrize(
-    ("limit", "value"),
-    [("MAX_FILES", len(FILES)), ("MAX_UNPACKED_BYTES", sum(len(data) for _, data in FILES))],
-)
-def test_more_files_or_bytes_than_the_limits_are_refused(
-    packed: bool, limit: str, value: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_more_files_than_the_limit_are_refused(
+    packed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = tmp_path / "source"
     if packed:
-        source.write_bytes(zip_of(FILES))
+        source.write_bytes(PACKED)
     else:
         unpack(FILES, source)
-    monkeypatch.setattr(sources, limit, value)
+    monkeypatch.setattr(sources, "MAX_FILES", len(FILES))
     canonical(source, tmp_path / "wells.zip")
-    monkeypatch.setattr(sources, limit, value - 1)
+    monkeypatch.setattr(sources, "MAX_FILES", len(FILES) - 1)
     refused(source, tmp_path / "out" / "wells.zip", "over the limits")
+
+
+def hollow(packed: bool, source: Path) -> int:
+    """Write wells that take little of the disk as a zip or a folder, and return their bytes."""
+    zeros = "train/zeros.jpg", bytes(10 * MIB)
+    if packed:
+        source.write_bytes(zip_of([*FILES, zeros]))
+    else:
+        unpack(FILES, source)
+        with (source / zeros[0]).open("wb") as file:
+            file.truncate(len(zeros[1]))
+    return sum(len(data) for _, data in (*FILES, zeros))
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_more_bytes_than_the_limit_are_refused_where_they_take_little_of_the_disk(
+    packed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = hollow(packed, tmp_path / "source")
+    monkeypatch.setattr(sources, "MAX_UNPACKED_BYTES", size)
+    canonical(tmp_path / "source", tmp_path / "wells.zip")
+    monkeypatch.setattr(sources, "MAX_UNPACKED_BYTES", size - 1)
+    refused(tmp_path / "source", tmp_path / "out" / "wells.zip", "over the limits")
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_photos_that_take_their_place_on_the_disk_are_read_however_many_bytes_they_have(
+    packed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [*FILES, ("train/photo.jpg", np.random.default_rng(0).bytes(MIB))]
+    source = tmp_path / "source"
+    if packed:
+        source.write_bytes(zip_of(files))
+    else:
+        unpack(files, source)
+    monkeypatch.setattr(sources, "MAX_UNPACKED_BYTES", 0)
+    canonical(source, tmp_path / "wells.zip")
+    assert read_wells(tmp_path / "wells.zip").train["photo.jpg"] == files[-1][1]
 
 
 def test_an_entry_unpacks_to_no_more_than_its_stated_size(tmp_path: Path) -> None:

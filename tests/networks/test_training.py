@@ -169,3 +169,24 @@ def test_cublas_is_told_to_be_deterministic(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize("epochs", range(1, 7))
 def test_training_may_be_of_any_number_of_steps(epochs: int) -> None:
     assert len(train(epochs=epochs, batch_size=len(IMAGES))[1]) == epochs
+
+
+@pytest.mark.parametrize(
+    ("count", "kept"), [(0, 0), (1, 1), (19, 19), (20, 10), (29, 15), (30, 10), (1000, 10)]
+)
+def test_enough_images_are_taken_evenly_and_few_are_all_taken(
+    count: int, kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(base, "ENOUGH", 10)
+    places = base.thin_out(torch.arange(count))
+    assert len(places) == kept
+    assert len(places.diff().unique()) <= 1
+    assert places[:1].tolist() == [0][:count]
+
+
+def test_channels_are_fitted_to_enough_images_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "ENOUGH", 10)
+    # The first half is black: whoever took the first images would see nothing else.
+    images = np.repeat(np.array([0, 255], dtype=np.uint8), 20)[:, None, None, None]
+    network, _ = train(images=np.broadcast_to(images, (40, 3, 16, 16)).copy(), epochs=1)
+    torch.testing.assert_close(network.channel_mean.flatten(), torch.full((3,), 0.5))

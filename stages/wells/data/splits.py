@@ -41,7 +41,7 @@ def fold_by_groups(images: Images, digests: Digests, folds: int, seed: int) -> I
     """
     by_content = np.argsort(digests)
     found = np.empty(len(images), dtype=np.intp)
-    found[by_content] = group_alike(images[by_content], GROUPS, seed)
+    found[by_content] = _cluster(shrink(images)[by_content], GROUPS, seed)
     sizes = np.bincount(found)
     fold_of, filled = np.zeros(len(sizes), dtype=np.intp), np.zeros(folds, dtype=np.intp)
     for group in np.random.default_rng(seed).permutation(len(sizes)):
@@ -62,12 +62,15 @@ def group_alike(images: Images, count: int, seed: int) -> Indices:
 
     By k-means over thumbnails, in `count` groups, or as many as there are different thumbnails.
     """
+    return _cluster(shrink(images), count, seed)
+
+
+def _cluster(thumbnails: FloatArray, count: int, seed: int) -> Indices:
     # Imported here, for what decodes and marks should not wait a second for scikit-learn.
     from sklearn.cluster import KMeans
 
-    if not len(images):
+    if not len(thumbnails):
         return np.empty(0, dtype=np.intp)
-    thumbnails = shrink(images)
     count = min(count, len(np.unique(thumbnails, axis=0)))
     found: Indices = KMeans(count, n_init=1, random_state=seed).fit_predict(thumbnails)
     return found.astype(np.intp)

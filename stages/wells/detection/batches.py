@@ -13,8 +13,15 @@ TOGETHER = 128
 
 def in_batches(compute: Callable[[Tensor], Tensor], photos: Images | Tensor) -> Tensor:
     """Return what `compute` makes of photos, or of what was computed of them: `[N, …]`."""
+    batches = as_batches(photos)
     with torch.no_grad():
-        return torch.cat([compute(batch) for batch in as_batches(photos)])
+        first = compute(batches[0])
+        # Kept in one piece: many small ones would scatter over the memory that each batch needs for
+        # a moment, which then grows with them.
+        found = first.new_empty((len(photos), *first.shape[1:]))
+        for place, batch in zip(as_batches(found), batches, strict=True):
+            place.copy_(first if batch is batches[0] else compute(batch))
+    return found
 
 
 def as_batches(photos: Images | Tensor) -> tuple[Tensor, ...]:

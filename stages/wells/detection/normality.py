@@ -1,6 +1,5 @@
 """What a score takes for normal, and how strange photos are to it."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Self
@@ -60,16 +59,15 @@ def score_images(
         folds = np.full(len(images), -1)
     scores = {name: np.empty(len(images)) for name in normality}
     for fold in np.unique(folds):
-        part = folds == fold
-        some, members = images[part], None if fold < 0 else [int(fold)]
-        found = defaultdict(list)
-        with torch.no_grad():
-            for batch in as_batches(some):
-                measured = measure_distances(batch, normality, networks, members)
+        part = np.flatnonzero(folds == fold)
+        members = None if fold < 0 else [int(fold)]
+        for batch in as_batches(torch.from_numpy(part)):
+            places = batch.numpy()
+            with torch.no_grad():
+                some = torch.from_numpy(images[places])
+                measured = measure_distances(some, normality, networks, members)
                 for name, pooled in pool_distances(measured, normality).items():
-                    found[name].append(pooled)
-        for name, batches in found.items():
-            scores[name][part] = torch.cat(batches)
+                    scores[name][places] = pooled.numpy()
     return scores
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
+from torch import Tensor
 
 from stages.common.files import write_text
 from stages.common.types import FloatArray, Images, Marks
@@ -109,9 +110,14 @@ def tell_kinds(images: Images, labels: Marks, normals: Images) -> NDArray[np.str
     Nobody labelled the kinds of spills; texture tells them. A streak's blocks in the middle deviate
     more, in the median, than those of normal wells do on average, an empty well's less.
     """
-    usual = in_batches(describe_texture, normals)[..., 0].mean(0)
-    roughness = np.median(in_batches(describe_texture, images)[..., 0] - usual, axis=1)
+    usual = in_batches(_deviations, normals).mean(0)
+    roughness = np.median(in_batches(_deviations, images) - usual, axis=1)
     return np.select([~labels, roughness > 0], [NORMAL, STREAK], EMPTY)
+
+
+def _deviations(images: Tensor) -> Tensor:
+    """Return the logs of how much the middle's blocks deviate, `[N, blocks]`."""
+    return describe_texture(images)[..., 0]
 
 
 def write_predictions(path: Path, judged: Judged) -> None:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,10 @@ from stages.common.params import Section
 from stages.common.types import Images
 
 BATCH = 512
+# Images that are enough for a mean, a deviation, or a few centres.
+ENOUGH = 10_000
+
+Stack = TypeVar("Stack", Images, Tensor)
 
 
 class Network(nn.Module, ABC):
@@ -55,6 +59,11 @@ class Network(nn.Module, ABC):
 
     def after_training(self, images: Images, seed: int) -> None:
         """Do what the network does once, on the training images; by default nothing."""
+
+
+def thin_out(images: Stack) -> Stack:
+    """Return images, `[N, …]`, evenly spaced: all, or ENOUGH and less than twice as many."""
+    return images[:: max(1, len(images) // ENOUGH)]
 
 
 def batches(images: Images, device: torch.device | None = None) -> Iterator[Tensor]:

@@ -16,7 +16,7 @@ from torch.nn import functional
 from stages.common.params import Count, NotNegative, Positive, Section
 from stages.common.types import Images
 from stages.wells.networks.autoencoder import PATCH
-from stages.wells.networks.base import Network, batches
+from stages.wells.networks.base import Network, batches, thin_out
 
 MARGIN = 1.0
 KMEANS_QUERIES = 20_000
@@ -166,7 +166,7 @@ class Mnad(Network):
         # Imported here, for using what is fitted should not wait a second for scikit-learn.
         from sklearn.cluster import KMeans
 
-        queries = self.queries_of(images)
+        queries = self.queries_of(thin_out(images))
         chosen = np.random.default_rng(seed).permutation(len(queries))[:KMEANS_QUERIES]
         fitted = KMeans(len(self.memory), n_init=3, random_state=seed).fit(
             queries[np.sort(chosen)].numpy()

@@ -9,7 +9,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from stages.common.types import Images
-from stages.wells.networks.base import Network, batches
+from stages.wells.networks.base import Network, batches, thin_out
 
 MAX_GRADIENT_NORM = 1.0
 # Not one part in a whole number, for PyTorch's schedule divides by zero at that many steps.
@@ -57,7 +57,7 @@ def train(
     torch.use_deterministic_algorithms(True)
     network.to(device)
     training = torch.from_numpy(images).to(device)
-    network.fit_channels(training.float() / 255)
+    network.fit_channels(thin_out(training).float().div_(255))
     # Fused, for its roots are exact; the other one takes MKL's, which are each CPU maker's own.
     optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, fused=True)
     steps = -(-len(images) // batch_size)
