@@ -1,0 +1,141 @@
+"""How stages grow with the number of photos: `python -m tools.growth [N…]`, or `make growth`.
+
+Makes an archive of N synthetic wells, all its parts in the same proportions, and runs stages on it,
+each as a process of its own and as params.yaml says, but for one epoch. Writes docs/growth.csv:
+seconds by the clock and of a processor, and the largest memory of the process. What `evaluate`
+judges by, networks and detectors, comes from SMALL photos whatever N is. `calibrate` and `validate`
+are run up to MOST photos. The scratch folder, 6 kB a photo, lies where TMPDIR says.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import NamedTuple
+
+import pandas as pd
+import yaml
+
+from stages.common import paths
+from stages.common.errors import InputError, run
+from stages.common.files import write_text
+
+TABLE = Path("docs/growth.csv")
+SIZES = (10_000, 100_000, 1_000_000)
+# Fewer have too few known spills or folds.
+FEWEST, SMALL, MOST = 200, 3_000, 100_000
+TRAIN = ("train autoencoder", "train mnad")
+NEEDED = ("preprocess", *TRAIN, "calibrate", "export")
+# Before networks that are trained on N photos replace those of SMALL.
+MEASURED = ("preprocess", "evaluate", *TRAIN)
+UP_TO_MOST = ("calibrate", "validate")
+# What a stage reads; all, where it isn't told here.
+READS = dict.fromkeys(TRAIN, ("train",)) | dict.fromkeys(UP_TO_MOST, ("train", "spills"))
+
+
+class Run(NamedTuple):
+    """What a stage took: seconds by the clock and of a processor, and the peak of memory in MB."""
+
+    seconds: float
+    cpu_seconds: float
+    peak_mb: float
+
+
+def main() -> None:
+    """Measure, tell each run, and write the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("sizes", nargs="*", type=int, default=SIZES, metavar="N")
+    sizes = sorted(set(parser.parse_args().sizes))
+    if sizes[0] < FEWEST:
+        raise InputError(f"{sizes[0]} photos are too few to run the stages on: at least {FEWEST}")
+    rows = []
+    with TemporaryDirectory() as scratch:
+        small = Path(scratch, "small")
+        prepare(small, SMALL)
+        for stage in NEEDED:
+            run_stage(stage, small)
+        for size in sizes:
+            for row in grow(Path(scratch, "grown"), size, small):
+                print(", ".join(f"{name} {value}" for name, value in row.items()), flush=True)
+                rows.append(row)
+    write_text(TABLE, pd.DataFrame(rows).to_csv(index=False))
+
+
+def grow(folder: Path, size: int, small: Path) -> Iterator[dict[str, str | float]]:
+    """Run what is measured on so many photos in a folder, which is removed; yield a row a stage.
+
+    small: where all stages that it needs were run.
+    """
+    prepare(folder, size)
+    shutil.copytree(small / "models", folder / "models")
+    for stage in MEASURED + (UP_TO_MOST if size <= MOST else ()):
+        took = run_stage(stage, folder)
+        photos = count_photos(folder, stage, size)
+        told = {name: round(value, 1) for name, value in took._asdict().items()}
+        yield {"stage": stage, "size": size, "photos": photos, **told}
+    shutil.rmtree(folder)
+
+
+def prepare(folder: Path, size: int) -> None:
+    """Write the parameters, and an archive of so many photos, into a new folder."""
+    params = yaml.safe_load(paths.PARAMS.read_text(encoding="utf-8"))
+    params["train"]["epochs"] = 1
+    write_text(folder / paths.PARAMS, yaml.safe_dump(params))
+    run_module(folder, "tools.growth_archive", str(paths.ARCHIVE), str(size))
+
+
+def run_stage(stage: str, folder: Path) -> Run:
+    """Run a stage, told with its arguments, in a folder."""
+    return run_module(folder, *f"stages.{stage}".split())
+
+
+def run_module(folder: Path, *command: str) -> Run:
+    """Run a module of this project, with arguments, in a folder; raises InputError if it fails."""
+    environment = os.environ | {"PYTHONPATH": str(Path.cwd())}
+    start = perf_counter()
+    process = subprocess.Popen([sys.executable, "-m", *command], cwd=folder, env=environment)
+    # Tells what this one process took, as the module `resource` doesn't.
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    seconds = perf_counter() - start
+    if process.returncode:
+        raise InputError(
+            f"{' '.join(command)} ended with {process.returncode}: above stands why; -9 is mostly "
+            "that memory was short, so ask for fewer photos"
+        )
+    return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e6)
+
+
+def count_photos(folder: Path, stage: str, size: int) -> int:
+    """Return how many photos a stage reads: of the parts that READS names, else all."""
+    report = folder / paths.REPORTS / "dataset.json"
+    split = json.loads(report.read_text(encoding="utf-8"))["split"]
+    return sum(split[part] for part in READS.get(stage, ())) or size
+
+
+def read_table(folder: Path) -> pd.DataFrame:
+    """Return the table that this tool wrote, with photos a second, and two columns of growth.
+
+    kb_more: kB of memory for each photo more than at the size before; slower: how many times as
+    many processor's seconds a photo takes as at the size before. Both are missing at the first.
+    """
+    table = pd.read_csv(folder / TABLE)
+    each = table["cpu_seconds"] / table["photos"]
+    stages = table.groupby("stage", sort=False)
+    return table.assign(
+        photos_a_second=table["photos"] / table["seconds"],
+        kb_more=1000 * stages["peak_mb"].diff() / stages["photos"].diff(),
+        slower=each / each.groupby(table["stage"]).shift(),
+    )
+
+
+if __name__ == "__main__":
+    run(main)
