@@ -48,7 +48,7 @@ def find_photos(paths: Iterable[str]) -> Iterator[Photo]:
 def _at(name: str) -> Iterator[Photo]:
     path = Path(name)
     if path.is_dir():
-        yield from _or_explain(name, _in_folder(path))
+        yield from _or_explain(name, photos_below(path))
     elif path.is_file():
         yield from _in_zip(path) if _is_zip(path) else [_file(path)]
     elif glob.has_magic(name):
@@ -69,26 +69,28 @@ def _is_zip(path: Path) -> bool:
 
 
 def _file(path: Path) -> Photo:
-    return Photo(str(path), partial(_read, path))
+    return Photo(str(path), partial(read_file, path))
 
 
-def _in_folder(folder: Path) -> Iterator[Photo]:
+def photos_below(folder: Path) -> Iterator[Photo]:
+    """Yield a folder's photos, by name, before those of each folder in it."""
     for parent, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not is_junk(name))
-        yield from (_file(Path(parent, name)) for name in sorted(names) if _is_photo(name))
+        yield from (_file(Path(parent, name)) for name in sorted(names) if is_photo(name))
 
 
 def _in_zip(path: Path) -> Iterator[Photo]:
     try:
         with open_zip(path) as archive:
-            files = {name: read for name, read in files_of_zip(archive).items() if _is_photo(name)}
+            files = {name: read for name, read in files_of_zip(archive).items() if is_photo(name)}
             found = (Photo(f"{path}/{name}", files[name]) for name in sorted(files))
             yield from _or_explain(str(path), found)
     except InputError as error:
         yield _unreadable(str(path), str(error))
 
 
-def _is_photo(name: str) -> bool:
+def is_photo(name: str) -> bool:
+    """Tell a photo by the ending of its name."""
     return name.lower().endswith(ENDINGS) and not is_junk(name)
 
 
@@ -99,7 +101,8 @@ def _or_explain(
     yield from photos
 
 
-def _read(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
+    """Return a file's bytes; raises InputError, saying why, where it can't be read or is huge."""
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)

@@ -24,8 +24,8 @@ from tests.exported_files import exported
 from tests.pages import FENCED
 from tests.small_wells import in_turn, noise
 from tests.wells_files import encoded, unpack
-from tools.classify import classify
 from tools.photos import find_photos
+from tools.rows import classify
 
 slow = pytest.mark.slow
 

@@ -31,9 +31,9 @@ from tests.exported_files import exported
 from tests.processes import run_module
 from tests.small_wells import in_turn, small_members
 from tests.wells_files import encoded
-from tools import classify as tool
-from tools.classify import Row, classify
+from tools import rows as tool
 from tools.photos import Photo, find_photos
+from tools.rows import Row, classify
 
 HEIGHT, WIDTH = 16, 24
 
@@ -181,18 +181,18 @@ def test_rows_keep_their_order_where_a_later_batch_is_scored_first(
     monkeypatch: pytest.MonkeyPatch, detector: Exported
 ) -> None:
     monkeypatch.setattr(tool, "BATCH", 1)
-    rows_of, second_done = tool._rows, Event()
+    score, second_done = tool.score_batch, Event()
 
     def score_the_second_first(batch: Any, *rest: Any) -> list[Row]:
         ((name, _),) = batch
         if name == "0":
             assert second_done.wait(60), "two batches are not scored at once"
-        found = rows_of(batch, *rest)
+        found = score(batch, *rest)
         if name == "1":
             second_done.set()
         return found
 
-    monkeypatch.setattr(tool, "_rows", score_the_second_first)
+    monkeypatch.setattr(tool, "score_batch", score_the_second_first)
     photos = [photo(str(index), NORMAL[index]) for index in range(6)]
     assert [row.name for row in classify(photos, detector)] == list("012345")
 

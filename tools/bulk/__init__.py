@@ -1,0 +1,1 @@
+"""Photos classified in bulk, shard by shard, on many processes and machines: docs/bulk.md."""

@@ -1,0 +1,46 @@
+"""What lies at URLs, by fsspec, which is imported only then; local paths need none of it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from stages.common.errors import InputError
+
+REQUIREMENTS = "requirements-bulk.txt"
+
+
+def is_url(place: str) -> bool:
+    """Tell a URL from a local path."""
+    return "://" in place
+
+
+def at(url: str) -> tuple[Any, str]:
+    """Return fsspec's file system of a URL, and the path in it.
+
+    Raises InputError where its client isn't installed, or it is no URL that fsspec knows.
+    """
+    try:
+        from fsspec.core import url_to_fs
+
+        system, path = url_to_fs(url)
+    except ImportError as error:
+        raise InputError(
+            f"{url} needs a package that isn't installed ({error}): "
+            f"`python -m pip install -r {REQUIREMENTS}`"
+        ) from None
+    except ValueError as error:
+        raise InputError(f"{url}: {error}") from None
+    return system, path
+
+
+@contextmanager
+def explaining(what: str) -> Iterator[None]:
+    """Turn whatever a storage's client raises into InputError: `what`, and why."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        # The clients' exceptions have no base of their own.
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{what} ({reason:.300})") from None
