@@ -14,7 +14,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo repro restore seeds small-sets memory alarm-rule watch-demo compare show review docs hooks quick test clean
+.PHONY: help test-bulk setup demo repro restore seeds small-sets memory alarm-rule watch-demo compare show review docs hooks quick test clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 16
@@ -91,6 +91,10 @@ test: $(VENV)/ready ## lint, types and all tests, with the coverage of the code
 	ruff format --check
 	mypy
 	$(PYTEST) --cov
+
+test-bulk: $(VENV)/ready ## bulk classification with Ray and a stand-in for S3, which it installs (2 minutes)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-bulk-dev.txt
+	$(PYTEST) tests/bulk
 
 clean: ## remove the environment and every cache; data, models and results stay
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .coverage* dvc_plots review

@@ -183,12 +183,17 @@ def clock(work: Callable[[], Result]) -> tuple[Result, float]:
 
 
 def describe_machine() -> str:
-    """Return the machine's cores, its processor as Linux tells it, and what PyTorch runs on."""
+    """Return the machine's cores and processor, and what PyTorch runs on."""
+    pytorch = f"torch {torch.__version__}, {torch.get_num_threads()} threads"
+    return f"{describe_processor()}; {pytorch}, trained on {choose_device()}"
+
+
+def describe_processor() -> str:
+    """Return the machine's cores, and its processor as Linux tells it."""
     lines = CPU_INFO.read_text(encoding="utf-8").splitlines() if CPU_INFO.is_file() else []
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     processor = next(iter(models), platform.processor() or platform.machine())
-    pytorch = f"torch {torch.__version__}, {torch.get_num_threads()} threads"
-    return f"{os.cpu_count()} cores, {processor}; {pytorch}, trained on {choose_device()}"
+    return f"{os.cpu_count()} cores, {processor}"
 
 
 def summarise(runs: pd.DataFrame) -> pd.DataFrame:

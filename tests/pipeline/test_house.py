@@ -121,8 +121,10 @@ def test_every_package_that_is_imported_is_declared_and_every_declared_one_pinne
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     declared = {re.split(r"[<>=]", name)[0] for name in project["dependencies"]}
     watch = set(project["optional-dependencies"]["watch"])
+    bulk = set(project["optional-dependencies"]["bulk"])
     assert declared <= pinned_in("requirements.txt")
     assert watch <= pinned_in("requirements-watch.txt")
+    assert bulk <= pinned_in("requirements-bulk.txt")
     names = {
         "PIL": "pillow",
         "dicebear": "dicebear-core",
@@ -137,5 +139,6 @@ def test_every_package_that_is_imported_is_declared_and_every_declared_one_pinne
         imported = {name.split(".")[0] for name in imported_by(path)}
         others = imported - set(sys.stdlib_module_names) - {"stages", "tools"}
         # What only serves a review need not be where stages run.
-        more = {"tools": {"vl-convert-python"}, "watch": watch}.get(path.parent.name, set())
+        extras = {"tools": {"vl-convert-python"}, "watch": watch, "bulk": bulk}
+        more = extras.get(path.parent.name, set())
         assert {names.get(name, name) for name in others} <= declared | more, path

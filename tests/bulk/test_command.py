@@ -1,0 +1,377 @@
+"""Shards become results, each whole or not at all, whatever happens; a second start goes on."""
+
+import csv
+import fcntl
+import json
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from stages.common.errors import InputError
+from stages.common.files import sha256_of
+from tests.bulk.shard_files import (
+    COLUMNS,
+    classify,
+    command,
+    files_in,
+    hooked,
+    labels_in,
+    manifest_of,
+    photos,
+    surroundings,
+    tar_of,
+    zips,
+)
+from tests.hostile import written
+from tests.processes import limit_files
+from tests.wells_files import unpack, zip_of
+from tools.bulk.command import classify_shards
+from tools.bulk.engines import run_local
+
+pytestmark = pytest.mark.slow
+
+NOBODY = 65534
+
+
+def run(model: Path, into: Path, *given: object, **how: object) -> subprocess.CompletedProcess[str]:
+    """Classify shards by two processes."""
+    words = ("--model", model, "--into", into, "--workers", 2, *given)
+    return classify(*words, **how)  # type: ignore[arg-type]
+
+
+def said(done: subprocess.CompletedProcess[str]) -> str:
+    """Return what a run that failed in an orderly way has said in the end."""
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.stderr.partition("error: ")[2]
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six zips, one of them in a folder."""
+    return zips(tmp_path_factory.mktemp("shards"), 6)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(shards: Path, model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Their results."""
+    into = tmp_path_factory.mktemp("undisturbed") / "out"
+    done = run(model, into, shards)
+    assert done.returncode == 0, done.stderr
+    assert "18 photos: 6 spill" in done.stderr
+    return into
+
+
+def test_each_shard_has_its_rows_and_the_manifest_lists_all(undisturbed: Path) -> None:
+    names = [*(f"{number:02}.zip" for number in range(5)), "last/05.zip"]
+    results = {f"{name}{ending}" for name in names for ending in (".csv", ".json")}
+    assert files_in(undisturbed).keys() == results | {"manifest.csv"}
+    expected = {name: "spill" if n % 3 == 2 else "normal" for s in range(6)
+                for n, name in enumerate(photos(3, s))}  # fmt: skip
+    assert labels_in(undisturbed) == expected
+    assert (undisturbed / "00.zip.csv").read_text().startswith(COLUMNS)
+    lines = manifest_of(undisturbed)
+    assert list(lines) == names
+    for line in lines.values():
+        kinds = [int(line[key]) for key in line if key.startswith(("normal", "spill"))]
+        assert (int(line["photos"]), sum(kinds), line["unreadable"]) == (3, 3, "0")
+        assert line["error"] == ""
+
+
+def test_rows_are_those_of_the_photos_classified_one_by_one(
+    undisturbed: Path, model: Path, tmp_path: Path
+) -> None:
+    folder = unpack(photos(3, 2).items(), tmp_path / "photos")
+    done = classify("--model", model, "in", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == (undisturbed / "02.zip.csv").read_text()
+
+
+def test_a_shards_rows_are_the_same_whatever_it_is_packed_as_and_with_any_workers(
+    undisturbed: Path, model: Path, tmp_path: Path
+) -> None:
+    files = photos(3, 0)
+    written(tmp_path / "in/a.tar", tar_of(files))
+    written(tmp_path / "in/a.tar.gz", tar_of(files, "w:gz"))
+    unpack(files.items(), tmp_path / "in")
+    written(tmp_path / "in/a.txt", "\n".join(files).encode())
+    done = classify("--model", model, "--into", tmp_path / "out", tmp_path / "in")
+    assert done.returncode == 0, done.stderr
+    rows = {(tmp_path / f"out/a.{ending}.csv").read_bytes() for ending in ("tar", "tar.gz", "txt")}
+    assert rows == {(undisturbed / "00.zip.csv").read_bytes()}
+
+
+def test_what_is_done_is_left_and_what_has_changed_is_done_again(
+    shards: Path, undisturbed: Path, model: Path, tmp_path: Path
+) -> None:
+    given, into = tmp_path / "in", tmp_path / "out"
+    shutil.copytree(shards, given)
+    shutil.copytree(undisturbed, into)
+    times = {path: path.stat().st_mtime_ns for path in into.rglob("*.csv")}
+    # A changed shard, rows that are cut off, rows that are gone, a record that is cut off.
+    (given / "00.zip").write_bytes(zip_of(photos(3, 9).items()))
+    (into / "01.zip.csv").write_text(COLUMNS)
+    (into / "02.zip.csv").unlink()
+    (into / "03.zip.json").write_text("{")
+    done = run(model, into, given)
+    assert done.returncode == 0, done.stderr
+    assert "2 of the shards had been classified before" in done.stderr
+    kept = [path.name for path, at in times.items() if path.stat().st_mtime_ns == at]
+    assert sorted(kept) == ["04.zip.csv", "05.zip.csv"]
+    assert (into / "00.zip.csv").read_bytes() != (undisturbed / "00.zip.csv").read_bytes()
+    for number in range(1, 5):
+        name = f"{number:02}.zip.csv"
+        assert (into / name).read_bytes() == (undisturbed / name).read_bytes()
+
+
+@pytest.mark.parametrize("other", [("--threshold", "1.5"), ("--model", "other.onnx")])
+def test_results_of_another_detector_or_threshold_are_refused_and_kept(
+    other: tuple[str, str], shards: Path, undisturbed: Path, model: Path, tmp_path: Path
+) -> None:
+    into = tmp_path / "out"
+    shutil.copytree(undisturbed, into)
+    before = files_in(into)
+    # The same to onnxruntime, another to whoever compares.
+    (tmp_path / "other.onnx").write_bytes(model.read_bytes() + b"\x7a\x00")
+    done = run(model, into, written(shards.parent / "new.zip", b""), shards, *other, cwd=tmp_path)
+    assert "holds rows of another detector or threshold" in said(done)
+    assert files_in(into) == before
+
+
+def test_what_fails_is_said_by_name_and_costs_no_other_shard(
+    shards: Path, undisturbed: Path, model: Path, tmp_path: Path
+) -> None:
+    given, into = tmp_path / "in", tmp_path / "out"
+    shutil.copytree(shards, given)
+    written(given / "broken.zip", zip_of(photos(3).items())[:-30])
+    written(given / "broken.tar", tar_of(photos(3))[:1000])
+    written(given / "empty.zip", zip_of([("notes.md", b"no photo")]))
+    written(given / "one_bad.zip", zip_of([*photos(3, 7).items(), ("in/x.png", b"no image")]))
+    written(into / "sub", b"something in the way")
+    written(given / "sub/taken.zip", zip_of(photos(3, 8).items()))
+    done = run(model, into, given)
+    assert "4 of 11 shards failed, and 1 photos of the others could not be read" in said(done)
+    lines = manifest_of(into)
+    failed = {name: line["error"] for name, line in lines.items() if line["error"]}
+    assert failed.keys() == {"broken.zip", "broken.tar", "empty.zip", "sub/taken.zip"}
+    assert failed["empty.zip"] == "there is no photo in it"
+    assert "it can't be read" in failed["broken.zip"]
+    assert "can't be written" in failed["sub/taken.zip"]
+    for name, error in failed.items():
+        assert f"{name}: {error}\n" in done.stderr
+        assert (lines[name]["photos"], lines[name]["sha256"]) == ("", "")
+        assert not (into / f"{name}.json").exists()
+    assert (lines["one_bad.zip"]["photos"], lines["one_bad.zip"]["unreadable"]) == ("4", "1")
+    assert "in/x.png,,,,,not an image\n" in (into / "one_bad.zip.csv").read_text()
+    found = files_in(into)
+    for name, content in files_in(undisturbed).items():
+        if name.endswith(".csv") and name != "manifest.csv":
+            assert found[name] == content
+    assert not [name for name in found if name.endswith(".part")]
+    # Nothing is forgotten the next time, and nothing done twice.
+    again = run(model, into, given)
+    assert said(again) == said(done)
+    assert "7 of the shards had been classified before" in again.stderr
+    assert files_in(into) == found
+
+
+def test_a_lists_photo_that_has_come_is_classified_the_next_time(
+    model: Path, tmp_path: Path
+) -> None:
+    files = photos(2)
+    written(tmp_path / "all.txt", "\n".join(files).encode())
+    early, late = files
+    written(tmp_path / early, files[early])
+    done = run(model, tmp_path / "out", tmp_path / "all.txt")
+    assert "0 of 1 shards failed, and 1 photos" in said(done)
+    written(tmp_path / late, files[late])
+    done = run(model, tmp_path / "out", tmp_path / "all.txt")
+    assert done.returncode == 0, done.stderr
+    assert labels_in(tmp_path / "out").keys() == files.keys()
+
+
+def test_a_full_disk_fails_the_shards_that_it_can_not_take(
+    shards: Path, undisturbed: Path, model: Path, tmp_path: Path
+) -> None:
+    given, into = tmp_path / "in", tmp_path / "out"
+    shutil.copytree(shards, given)
+    written(given / "large.zip", zip_of(photos(60, 9).items()))
+    done = run(model, into, given, preexec_fn=lambda: limit_files(2000))
+    assert "1 of 7 shards failed" in said(done)
+    assert f"large.zip: {into}/large.zip.csv can't be written: [Errno 27]" in done.stderr
+    expected = {name: content for name, content in files_in(undisturbed).items() if "zip" in name}
+    found = {name: content for name, content in files_in(into).items() if "zip" in name}
+    assert {**found, **expected} == found
+    assert not [name for name in found if "large" in name]
+    # With room again, the rest is done.
+    assert run(model, into, given).returncode == 0
+    assert len(labels_in(into)) == 18 + 60
+
+
+def test_a_folder_that_is_a_file_is_refused_before_any_work(
+    shards: Path, model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "out").write_text("something in the way")
+    assert said(run(model, tmp_path / "out", shards)).startswith(f"{tmp_path}/out can't be written")
+    assert (tmp_path / "out").read_text() == "something in the way"
+
+
+def test_a_folder_that_one_may_not_write_is_refused_before_any_work() -> None:
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    (folder / "out").mkdir(mode=0o555)
+    written(folder / "in/a.zip", b"")
+    written(folder / "detector.onnx", b"")
+
+    def write() -> None:
+        # Root may write anywhere.
+        if os.getuid() == 0:
+            os.setuid(NOBODY)
+        given = [str(folder / "in")]
+        model, into = folder / "detector.onnx", str(folder / "out")
+        with pytest.raises(InputError, match="out can't be written: Permission denied"):
+            classify_shards(given, into, model, 0.0, run_local, 1)
+
+    process = multiprocessing.get_context("fork").Process(target=write)
+    process.start()
+    process.join()
+    shutil.rmtree(folder)
+    assert process.exitcode == 0
+
+
+def test_two_runs_do_not_write_into_one_folder(shards: Path, model: Path, tmp_path: Path) -> None:
+    handle = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    assert "another run writes into" in said(run(model, tmp_path, shards))
+    os.close(handle)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["--into", "out", "--output", "a.csv"], "--output goes not with --into"),
+        (["--into", "out", "--heatmaps", "heat"], "--heatmaps goes not with --into"),
+        (["--into", "out", "--format", "csv"], "--format goes not with --into"),
+        (["--engine", "ray"], "--engine goes only with --into"),
+        (["--workers", "2"], "--workers goes only with --into"),
+        (["--into", "out", "--workers", "0"], "--workers must be 1 or more"),
+        (["--into", "s3://bucket/out"], "--into takes a folder"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(
+    words: list[str], problem: str, shards: Path, model: Path, tmp_path: Path
+) -> None:
+    done = classify("--model", model, shards, *words, cwd=tmp_path)
+    assert done.returncode in (1, 2)
+    assert problem in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_worker_that_is_lost_once_costs_nothing(
+    shards: Path, undisturbed: Path, model: Path, tmp_path: Path
+) -> None:
+    given, into = tmp_path / "in", tmp_path / "out"
+    shutil.copytree(shards, given)
+    (given / "02.zip").rename(given / "02_unlucky.zip")
+    done = run(model, into, given, changes=hooked(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "told").read_text() == "killed\n"
+    assert labels_in(into) == labels_in(undisturbed)
+
+
+def test_a_shard_that_kills_its_workers_is_named_and_all_others_are_done(
+    shards: Path, undisturbed: Path, model: Path, tmp_path: Path
+) -> None:
+    given, into = tmp_path / "in", tmp_path / "out"
+    shutil.copytree(shards, given)
+    for name in ("00_deadly.zip", "03_deadly.zip"):
+        shutil.copy(shards / "00.zip", given / name)
+    done = run(model, into, given, changes=hooked(tmp_path))
+    assert "2 of 8 shards failed" in said(done)
+    lines = manifest_of(into)
+    failed = {name: line["error"] for name, line in lines.items() if line["error"]}
+    assert failed.keys() == {"00_deadly.zip", "03_deadly.zip"}
+    assert all("its worker was lost" in error for error in failed.values())
+    assert labels_in(into) == labels_in(undisturbed)
+
+
+def test_killed_ten_times_every_photo_stands_there_once_as_if_undisturbed(
+    model: Path, tmp_path: Path
+) -> None:
+    given = zips(tmp_path / "in", 60, each=60)
+    assert run(model, tmp_path / "undisturbed", given).returncode == 0
+    into, rng = tmp_path / "out", random.Random(0)
+    words = command("--model", model, "--into", into, "--workers", 2, given)
+    killed = 0
+    for _ in range(10):
+        done_before = len(list(into.rglob("*.json")))
+        started = subprocess.Popen(words, env=surroundings(), stderr=subprocess.DEVNULL)
+        # Not before something more is done, and then at any moment.
+        while started.poll() is None and len(list(into.rglob("*.json"))) == done_before:
+            time.sleep(0.002)
+        time.sleep(rng.uniform(0, 0.03))
+        started.send_signal(signal.SIGKILL)
+        killed += started.wait() == -signal.SIGKILL
+    assert killed
+    done = run(model, into, given)
+    assert done.returncode == 0, done.stderr
+    assert files_in(into) == files_in(tmp_path / "undisturbed")
+    assert len(labels_in(into)) == 60 * 60
+
+
+def children_of(process: int) -> list[int]:
+    """Return the processes that a process has started, and those that these have."""
+    told = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(process)], capture_output=True, text=True, check=False
+    )
+    direct = [int(word) for word in told.stdout.split()]
+    return direct + [below for child in direct for below in children_of(child)]
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_workers_end_with_whoever_started_them(
+    how: signal.Signals, shards: Path, model: Path, tmp_path: Path
+) -> None:
+    changes = hooked(tmp_path, HOOK_HANG="yes")
+    for name in ("1_sleepy.zip", "2_sleepy.zip"):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        shutil.copy(shards / "00.zip", tmp_path / "in" / name)
+    words = command("--model", model, "--into", tmp_path / "out", "--workers", 2, tmp_path / "in")
+    started = subprocess.Popen(
+        words, env=surroundings(**changes), stderr=subprocess.PIPE, text=True
+    )
+    told = tmp_path / "told"
+    while not told.exists() or told.read_text().count("hangs") < 2:
+        assert started.poll() is None, started.communicate()
+        time.sleep(0.01)
+    workers = children_of(started.pid)
+    assert len(workers) >= 2
+    started.send_signal(how)
+    _, error = started.communicate(timeout=60)
+    if how == signal.SIGINT:
+        assert started.returncode == 130
+        assert error.endswith("\ninterrupted\n")
+        assert "Traceback" not in error
+    until = time.monotonic() + 60
+    while any(Path(f"/proc/{worker}").exists() for worker in workers):
+        assert time.monotonic() < until, "a worker lives on"
+        time.sleep(0.01)
+
+
+def test_the_record_says_what_the_rows_were_made_from(undisturbed: Path, model: Path) -> None:
+    record = json.loads((undisturbed / "00.zip.json").read_text())
+    assert record["detector"] == sha256_of(model)
+    assert record["sha256"] == sha256_of(undisturbed / "00.zip.csv")
+    with (undisturbed / "manifest.csv").open(newline="") as file:
+        first = next(csv.DictReader(file))
+    assert first["sha256"] == record["sha256"]

@@ -1,0 +1,129 @@
+"""Which shards there are, under which names, and when one counts as changed."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from stages.common.errors import InputError
+from tests.hostile import written
+from tools.bulk.shards import Shard, find_shards
+
+NAMES = ["b.zip", "a/2.tar.gz", "a/1.tar", "A.ZIP", "a/deep/l.txt"]
+
+
+def names(*given: Path | str) -> list[str]:
+    return [shard.name for shard in find_shards(map(str, given))]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder of shards and of what is none."""
+    for name in (*NAMES, "notes.md", ".hidden.zip", ".git/x.zip", "__MACOSX/b.zip", "a/photo.jpg"):
+        written(tmp_path / "in" / name, b"content")
+    return tmp_path / "in"
+
+
+def test_a_folders_shards_are_found_sorted_by_their_paths_below_it(folder: Path) -> None:
+    found = find_shards([str(folder)])
+    assert [shard.name for shard in found] == sorted(NAMES)
+    assert [shard.place for shard in found] == [str(folder / name) for name in sorted(NAMES)]
+
+
+def test_a_shard_that_is_named_itself_has_the_name_of_its_file(folder: Path) -> None:
+    assert names(folder / "b.zip", folder / "a") == ["1.tar", "2.tar.gz", "b.zip", "deep/l.txt"]
+
+
+def test_places_are_absolute_for_workers_that_stand_elsewhere(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    assert [shard.place for shard in find_shards(["b.zip", "a/deep"])] == [
+        str(folder / "b.zip"),
+        str(folder / "a/deep/l.txt"),
+    ]
+
+
+def test_two_shards_of_one_name_are_refused(folder: Path) -> None:
+    written(folder.parent / "other/b.zip", b"another")
+    for given in ([folder, folder.parent / "other"], [folder / "b.zip", folder / "b.zip"]):
+        with pytest.raises(InputError, match=r"b\.zip and \S+b\.zip are both b\.zip"):
+            names(*given)
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ("none.zip", "there is no such file"),
+        ("in/notes.md", "is no shard"),
+        ("in/__MACOSX", "there is no shard in it"),
+        ("other", "there is no shard in it"),
+        ("memory://nowhere", "can't be listed|no shard in it"),
+        ("memory://nowhere/a.zip", "can't be listed"),
+        ("nothing-known://a.zip", "nothing-known"),
+    ],
+)
+def test_what_gives_no_shard_is_refused_by_name(
+    folder: Path, given: str, problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder.parent)
+    (folder.parent / "other").mkdir()
+    (folder / "__MACOSX/b.zip").unlink()
+    with pytest.raises(InputError, match=problem) as error:
+        names(given)
+    assert given in str(error.value)
+
+
+def test_a_changed_shard_has_another_version(folder: Path) -> None:
+    def version() -> str:
+        return find_shards([str(folder / "b.zip")])[0].version
+
+    first = version()
+    assert version() == first
+    os.utime(folder / "b.zip", ns=(0, 5))
+    touched = version()
+    (folder / "b.zip").write_bytes(b"more content")
+    assert len({first, touched, version()}) == 3
+
+
+def test_a_link_that_leads_nowhere_is_a_shard_which_its_reader_will_refuse(folder: Path) -> None:
+    (folder / "c.zip").symlink_to("nowhere")
+    (shard,) = [shard for shard in find_shards([str(folder)]) if shard.name == "c.zip"]
+    assert "No such file" in shard.version
+
+
+@pytest.fixture
+def memory() -> object:
+    """A storage in memory, of fsspec."""
+    fsspec = pytest.importorskip("fsspec", reason="fsspec is missing: requirements-bulk.txt")
+    storage = fsspec.filesystem("memory")
+    storage.store.clear()
+    return storage
+
+
+def test_shards_below_a_url_are_named_as_those_of_a_folder(memory: object) -> None:
+    for name in (*NAMES, ".git/x.zip", "notes.md"):
+        memory.pipe(f"/bucket/in/{name}", b"content")  # type: ignore[attr-defined]
+    found = find_shards(["memory://bucket/in/"])
+    assert [shard.name for shard in found] == sorted(NAMES)
+    assert found[0].place == "memory:///bucket/in/A.ZIP"
+    assert names("memory://bucket/in/b.zip") == ["b.zip"]
+
+
+def test_a_name_that_leaves_the_results_folder_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("../a.zip", "x/../../a.zip", "/a.zip", "x//a.zip"):
+        monkeypatch.setattr(
+            "tools.bulk.shards._at_url", lambda url, name=name: [Shard(name, url + name, "")]
+        )
+        with pytest.raises(InputError, match="can't be the name of a result"):
+            find_shards(["s3://bucket/"])
+
+
+@pytest.mark.parametrize("missing", ["s3fs", "fsspec.core"])
+def test_a_client_that_is_not_installed_is_told_with_what_to_do(
+    missing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(InputError, match=r"pip install -r requirements-bulk\.txt"):
+        find_shards(["s3://bucket/a.zip"])
