@@ -55,6 +55,8 @@ TINY = {
     "grep ,spill, rows.csv | cut -d, -f1 | python -m tools.classify - --heatmaps heat": (
         "^photos/.*,spill,"
     ),
+    "python -m tools.bulk.pack photos/ shards": "",
+    "python -m tools.classify --into results shards/": "^2 photos: .*, in 1 shards$",
 }
 # Run by another module: its name and what stands in it.
 ELSEWHERE = {
@@ -102,6 +104,17 @@ ELSEWHERE = {
     "make watch-demo": ("test_watch_page", '"demo", "--state"'),
     "python -m tools.watch FOLDER": ("test_main", '([str(folder)], ["demo"], ["export"'),
     "python -m tools.watch export FOLDER.watch judged": ("test_watch_page", '"export", str(tmp'),
+    "python -m tools.classify --into results s3://bucket/shards": (
+        "test_s3",
+        'run(model, tmp_path / "out", "s3://bucket/in")',
+    ),
+    "ray start --head --port=6379": ("test_ray", '"--head", "--port", port'),
+    "ray start --address=HEAD:6379": ("test_ray", 'f"--address={self.address}"'),
+    "RAY_ADDRESS=HEAD:6379 python -m tools.classify --into results --engine ray shards/": (
+        "test_ray",
+        "RAY_ADDRESS=cluster.address",
+    ),
+    "python -m tools.bulk.bench": ("test_bulk_bench", '"tools.bulk.bench", "--photos"'),
     "dvc push": ("test_sharing", 'walk.type("clone", "dvc push")'),
     "dvc pull": ("test_sharing", 'walk.type("wells", "dvc pull")'),
 }
@@ -116,6 +129,13 @@ NOT_RUN = {
     "python -m pip install -r requirements-classify.txt -r requirements-watch.txt": (
         "the tests' environment has them; a test compares their pins"
     ),
+    "python -m pip install -r requirements-classify.txt -r requirements-bulk.txt": (
+        "`make test-bulk` installs them; a test compares their pins"
+    ),
+    "export RAY_AUTH_MODE=token RAY_AUTH_TOKEN=TOKEN RAY_USAGE_STATS_ENABLED=0": (
+        "changes the shell that it is typed in"
+    ),
+    "ray stop": "ends every Ray of whoever types it",
     "dvc exp run -S 'dataset.additions=[judged]' --name judged": "what sharing tells of additions",
     "dvc exp apply judged": "the walk through sharing applies one",
     "dvc exp remove NAME": "DVC's own; the walk through sharing removes one from a remote",

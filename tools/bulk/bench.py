@@ -5,13 +5,14 @@ Copies the real wells under new names until there are so many photos, packs them
 in for S3: with one worker, with one a core, and by Ray. Seconds are those of the whole command,
 start and end included; the middle one of several turns counts, each of which runs all cases once.
 All must give the same rows. Moto takes a core itself: only with one worker, where another core is
-free for it, does S3 compare with the disk. Writes docs/bulk.csv. Needs requirements-bulk-dev.txt; scratch lies in a
-temporary folder.
+free for it, does S3 compare with the disk. Writes docs/bulk.csv. Needs requirements-bulk-dev.txt;
+scratch lies in a temporary folder.
 """
 
 import argparse
 import importlib.util
 import os
+import socket
 import statistics
 import subprocess
 import sys
@@ -107,7 +108,7 @@ def measure(scratch: Path, photos: int, turns: int) -> pd.DataFrame:
     rows = [
         {**case._asdict(), **_middle(measured), "turns": turns} for case, measured in found.items()
     ]
-    rows.append({"engine": "pack", "source": "disk", "workers": 1, "seconds": round(packing, 1)})
+    rows.append({"engine": "pack", "source": "disk", "workers": 1, "seconds": round(max(packing, 0.01), 2)})
     table = pd.DataFrame(rows)
     table.insert(3, "photos", photos)
     table.insert(5, "photos a second", (photos / table["seconds"]).round().astype(int))
@@ -118,7 +119,7 @@ def _middle(measured: list[Measured]) -> dict[str, float]:
     """Return the medians of several turns."""
     columns = zip(*measured, strict=True)
     return {
-        name: round(statistics.median(values), 1)
+        name: round(statistics.median(values), 2)
         for name, values in zip(Measured._fields, columns, strict=True)
     }
 
@@ -159,7 +160,9 @@ def _processor_seconds(process: int) -> float:
 @contextmanager
 def _storage() -> Iterator[tuple[int, Mapping[str, str]]]:
     """Yield the process of a server that stands in for S3, and the environment that tells of it."""
-    port = "5057"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
     words = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", port]
     server = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"
