@@ -23,16 +23,20 @@ SMALL = {
 }
 
 
-def in_clone(clone: Path, *command: str) -> str:
-    """Run a command in a clone, without a home, a user name or the outer project's settings."""
-    environment = {
+def environment(clone: Path) -> dict[str, str]:
+    """Return an environment without a home, a user name or the outer project's settings."""
+    return {
         "PATH": f"{BIN}:{os.environ['PATH']}",
         "HOME": str(clone.parent),
         "GIT_CONFIG_NOSYSTEM": "1",
         "DVC_NO_ANALYTICS": "1",
     }
+
+
+def in_clone(clone: Path, *command: str) -> str:
+    """Run a command in a clone, in an environment of its own, and return what it prints."""
     done = subprocess.run(
-        command, cwd=clone, env=environment, capture_output=True, text=True, check=False
+        command, cwd=clone, env=environment(clone), capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
