@@ -2,6 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 DEMO_SOURCE := synthetic
 SEEDS := 0 1 2 3 4
+JOBS := 1
 BASE := main
 LATENTS := 0.5,2
 CHANNELS := 8,32
@@ -43,11 +44,13 @@ restore: $(VENV)/ready ## bring the committed params, lock, metrics and plots ba
 	@echo "The committed state is back."
 
 # Queued experiments run in copies of the project, which take the archive from here.
-seeds: repro ## every metric's spread over five seeds, by DVC's experiment queue: metrics/seeds.json
+SWEEP := WELLS_ARCHIVE='$(CURDIR)/data/raw/wells.zip' python -m tools.sweep --jobs $(JOBS)
+
+seeds: repro ## every metric's spread over five seeds, JOBS=1 of them at once: metrics/seeds.json
 	for seed in $(SEEDS); do \
 		dvc exp run --queue --force --name seed-$$seed --set-param seed=$$seed || exit 1; \
 	done
-	WELLS_ARCHIVE='$(CURDIR)/data/raw/wells.zip' dvc exp run --run-all
+	$(SWEEP)
 	python -m tools.seeds $(SEEDS)
 
 small-sets: $(VENV)/ready repro ## how few training wells and known spills are enough (3 minutes): docs/small_sets.csv
@@ -62,10 +65,10 @@ alarm-rule: $(VENV)/ready repro ## which rule of alarms is fast and seldom wrong
 watch-demo: $(VENV)/ready ## the live watch on drawn wells, in a browser: two spills, a hand and a stopped camera a minute
 	python -m tools.watch demo
 
-compare: $(VENV)/ready repro ## a grid of latent sizes by DVC's queue, and a table of them
+compare: $(VENV)/ready repro ## a grid of latent sizes, JOBS=1 of them at once, and a table of them
 	dvc exp run --queue --set-param 'networks.autoencoder.latent=$(LATENTS)' \
 		--set-param 'networks.mnad.channels=$(CHANNELS)' validate
-	WELLS_ARCHIVE='$(CURDIR)/data/raw/wells.zip' dvc exp run --run-all
+	$(SWEEP)
 	@$(MAKE) --no-print-directory show
 
 show: $(VENV)/ready ## this commit's experiments in a narrow table: what differs, and what to choose by

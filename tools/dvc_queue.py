@@ -23,8 +23,10 @@ from stages.common.errors import InputError
 
 # So an experiment's log tells that a stage failed, and not DVC.
 STAGE_FAILED = re.compile(r"^ERROR: failed to reproduce '", re.MULTILINE)
-# Seconds within which a new worker must have noted its process, and one that is killed be gone.
+# Seconds within which a new worker must have noted its process, and a dismissed one be gone.
 PATIENCE = 60
+# Seconds to wait for killed processes: where nobody fetches them, they stay as zombies.
+SOON = 5
 BRIEFLY = 0.1
 
 
@@ -76,7 +78,10 @@ class Workers:
                     process.terminate()
 
     def kill(self) -> None:
-        """Kill what they run; they note that it failed, remove its folder and end."""
+        """Kill what they run; they note that it failed, remove its folder and end.
+
+        One can still take another experiment before it ends.
+        """
         self.dismiss()
         until = time.monotonic() + PATIENCE
         while living := self.living():
@@ -160,7 +165,9 @@ def _remove_remains(note: str) -> None:
     for process in psutil.process_iter():
         with suppress(psutil.Error):
             if note in process.cmdline():
-                _kill([process, *_children(process)])
+                remains = [process, *_children(process)]
+                _kill(remains)
+                psutil.wait_procs(remains, timeout=SOON)
     with suppress(FileNotFoundError):
         shutil.rmtree(ExecutorInfo.load_json(note).root_dir, ignore_errors=True)
     shutil.rmtree(Path(note).parent, ignore_errors=True)
@@ -175,15 +182,13 @@ def _is_worker(process: psutil.Process) -> bool:
 
 
 def _children(process: psutil.Process) -> list[psutil.Process]:
+    """Return what a process runs, parents first: killed in this order, none sees another fail."""
     with suppress(psutil.NoSuchProcess):
         return list(process.children(recursive=True))
     return []
 
 
 def _kill(processes: Iterable[psutil.Process]) -> None:
-    """Kill processes and wait until they are gone."""
-    processes = list(processes)
     for process in processes:
         with suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(processes, timeout=PATIENCE)

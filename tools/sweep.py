@@ -77,27 +77,25 @@ def run_all(queue: Any, workers: Workers, entries: Mapping[str, Any], jobs: int)
     unfinished, outcome, before = dict(entries), Outcome([], [], []), find_commits()
     starts = 0
     try:
-        while unfinished:
+        while unfinished or workers.living():
             living = len(workers.living())
             if _settle(queue, unfinished, before, outcome):
                 starts = 0
             if not living:
                 for name in put_back(queue, unfinished):
                     print(f"{name} was lost by DVC, and waits again", flush=True)
-            queued = any(queue.iter_queued())
-            if not queued:
+            wanted = min(jobs, len(unfinished)) if any(queue.iter_queued()) else 0
+            if not wanted:
                 workers.dismiss()
-            if queued and living < min(jobs, len(unfinished)) and starts < STARTS:
+            if living < wanted and starts < STARTS:
                 starts += 1
-                workers.start(min(jobs, len(unfinished)))
-            elif unfinished and not living:
+                workers.start(wanted)
+            elif not living:
                 break
-            time.sleep(INTERVAL)
-        workers.dismiss()
-        while workers.living():
             time.sleep(INTERVAL)
     except KeyboardInterrupt:
         workers.kill()
+        _settle(queue, unfinished, before, outcome)
         put_back(queue, unfinished)
         print(f"\n{len(unfinished)} wait: `python -m tools.sweep` runs them, ", end="")
         print("`dvc queue remove --queued` drops them.", flush=True)

@@ -1,7 +1,6 @@
 """A sweep brings every queued experiment back, whatever becomes of DVC's workers, or names it."""
 
 import json
-import os
 import signal
 import subprocess
 import time
@@ -103,6 +102,14 @@ class Project:
             time.sleep(0.05)
 
 
+def lives(process: psutil.Process) -> bool:
+    """Whether a process runs: a dead one that nobody asked for is still there, as a zombie."""
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Project]:
     project = Project(tmp_path)
@@ -161,9 +168,12 @@ def test_what_a_killed_worker_ran_or_left_waiting_is_started_again(project: Proj
     sweep = project.start()
     project.await_run(1)
     (worker,) = project.workers()
-    os.kill(worker.pid, signal.SIGKILL)
+    orphans = worker.children(recursive=True)
+    assert orphans
+    worker.kill()
     assert sweep.stdout
     assert any("first was lost by DVC, and waits again" in line for line in sweep.stdout)
+    assert not any(lives(orphan) for orphan in orphans)
     (project.told / "go").touch()
     said, _ = sweep.communicate()
     assert (sweep.returncode, said.splitlines()[-1]) == (0, "All came back: 2 of 2.")
