@@ -1,5 +1,6 @@
 """Files of a folder or a zip that came from anywhere: read one by one, nothing trusted."""
 
+import os
 import stat
 import zipfile
 import zlib
@@ -52,7 +53,8 @@ def files_of_zip(archive: zipfile.ZipFile) -> dict[str, Reader]:
     """
     name = archive.filename or "the zip"
     entries = [entry for entry in archive.infolist() if not entry.filename.endswith(("/", "\\"))]
-    on_disk = Path(archive.filename).stat().st_size if archive.filename else 0
+    assert archive.fp is not None, "an open zip"
+    on_disk = archive.fp.seek(0, os.SEEK_END)
     _refuse_bomb(len(entries), sum(entry.file_size for entry in entries), on_disk, name)
     files: dict[str, Reader] = {}
     for entry in entries:

@@ -108,7 +108,9 @@ def measure(scratch: Path, photos: int, turns: int) -> pd.DataFrame:
     rows = [
         {**case._asdict(), **_middle(measured), "turns": turns} for case, measured in found.items()
     ]
-    rows.append({"engine": "pack", "source": "disk", "workers": 1, "seconds": round(max(packing, 0.01), 2)})
+    rows.append(
+        {"engine": "pack", "source": "disk", "workers": 1, "seconds": round(max(packing, 0.01), 2)}
+    )
     table = pd.DataFrame(rows)
     table.insert(3, "photos", photos)
     table.insert(5, "photos a second", (photos / table["seconds"]).round().astype(int))
