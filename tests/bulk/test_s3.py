@@ -98,3 +98,12 @@ def test_folders_are_packed_into_it(storage: Any, tmp_path: Path) -> None:
     pack(folder, "s3://bucket/packed", 2)
     names = [shard.name for shard in find_shards(["s3://bucket/packed"])]
     assert names == ["000000.zip", "000001.zip", "000002.zip"]
+
+
+def test_another_content_of_the_same_size_is_another_version(storage: Any) -> None:
+    versions = set()
+    for content in (b"one", b"two"):
+        storage.pipe("bucket/a.zip", content)
+        storage.invalidate_cache()
+        versions.add(find_shards(["s3://bucket/a.zip"])[0].version)
+    assert len(versions) == 2
