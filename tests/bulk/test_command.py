@@ -121,9 +121,13 @@ def test_what_is_done_is_left_and_what_has_changed_is_done_again(
     (into / "01.zip.csv").write_text(COLUMNS)
     (into / "02.zip.csv").unlink()
     (into / "03.zip.json").write_text("{")
+    # What a run that was killed has left half written.
+    for left in (".00.zip.csv.ab12_x.part", ".03.zip.json.ab12_x.part", ".manifest.csv.x.part"):
+        (into / left).touch()
     done = run(model, into, given)
     assert done.returncode == 0, done.stderr
     assert "2 of the shards had been classified before" in done.stderr
+    assert not [name for name in files_in(into) if name.endswith(".part")]
     kept = [path.name for path, at in times.items() if path.stat().st_mtime_ns == at]
     assert sorted(kept) == ["04.zip.csv", "05.zip.csv"]
     assert (into / "00.zip.csv").read_bytes() != (undisturbed / "00.zip.csv").read_bytes()

@@ -4,8 +4,8 @@ Copies the real wells under new names until there are so many photos, packs them
 `python -m tools.classify --into` on the shards, from the disk and from moto, a server that stands
 in for S3: with one worker, with one a core, and by Ray. Seconds are those of the whole command,
 start and end included; the middle one of several turns counts, each of which runs all cases once.
-All must give the same rows. Moto takes a core itself: only with one worker, where another core is
-free for it, does S3 compare with the disk. Writes docs/bulk.csv. Needs requirements-bulk-dev.txt;
+All must give the same rows. Moto is a process of its own, whose processor seconds are told beside:
+with one worker another core is free for it. Writes docs/bulk.csv. Needs requirements-bulk-dev.txt;
 scratch lies in a temporary folder.
 """
 
@@ -81,7 +81,10 @@ def main() -> None:
 
 
 def measure(scratch: Path, photos: int, turns: int) -> pd.DataFrame:
-    """Return a row a case, and one of packing; scratch: an empty folder."""
+    """Return a row a case, docs/bulk.md knows their order, and one of packing.
+
+    rate: photos a second; scratch: an empty folder.
+    """
     cores = len(os.sched_getaffinity(0))
     cases = [
         Case("local", "disk", 1),
@@ -113,7 +116,7 @@ def measure(scratch: Path, photos: int, turns: int) -> pd.DataFrame:
     )
     table = pd.DataFrame(rows)
     table.insert(3, "photos", photos)
-    table.insert(5, "photos a second", (photos / table["seconds"]).round().astype(int))
+    table.insert(5, "rate", (photos / table["seconds"]).round().astype(int))
     return table.assign(machine=describe_processor())
 
 
