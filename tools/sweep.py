@@ -1,9 +1,9 @@
 """Run every experiment that is queued, and see that all come back: `python -m tools.sweep`.
 
-With `--jobs N`, N of them at once, each by a worker of DVC. A worker can die, or lose what it ran,
-also where it is the only one; DVC then shows the experiment as `Running`, `Queued` or `Failed` for
-ever. So it has come back when Git has a new commit of it, whatever the queue says. What was lost is
-started again; what failed by itself is named, and the exit status is then 1.
+With `--jobs N`, N of them at once, each by a worker of DVC. A worker can die, lose what it ran, or
+never end; DVC then shows an experiment as `Running`, `Queued` or `Failed` for ever. So one has come
+back when Git has a new commit of it, whatever the queue says. What was lost is started again; what
+failed by itself is named, and the exit status is then 1.
 
 Interrupted, it stops the workers, and what has not come back stays queued.
 """
