@@ -136,6 +136,15 @@ def test_rates_are_those_of_each_threshold(drawn: list[Any]) -> None:
         assert np.interp(2.25, x, y) == expected
 
 
+def test_a_score_at_the_threshold_is_called_a_spill(drawn: list[Any]) -> None:
+    # The first threshold of the curve, AROUND below the rule's.
+    lowest = 2.25 - charts.AROUND
+    rates = {"TPR": (SPILL, {"test set": np.array([lowest, lowest - 1e-9])})}
+    chart_thresholds(rates, {"sigma": 2.25})
+    (curve,) = (line for line in drawn[0].axes[0].lines if line.get_label() == "TPR, test set")
+    assert curve.get_ydata()[0] == 0.5
+
+
 def test_each_rule_is_named_at_its_place_and_rates_there_are_in_sight(
     drawn: list[Any],
 ) -> None:

@@ -221,3 +221,19 @@ def test_there_may_be_no_items_or_two_but_not_one() -> None:
         assert Mnad.Params.model_validate(wanted | {"items": items}).items == items
     with pytest.raises(ValidationError, match="separateness needs a second item: 0 for no memory"):
         Mnad.Params.model_validate(wanted | {"items": 1})
+
+
+def test_centres_come_of_enough_images_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "ENOUGH", 10)
+    network, seen = build(), []
+    queries_of = network.queries_of
+
+    def watch(images: Images) -> Tensor:
+        seen.append(images)
+        return queries_of(images)
+
+    monkeypatch.setattr(network, "queries_of", watch)
+    images = noise(40)
+    network.after_training(images, seed=0)
+    (used,) = seen
+    assert used.tolist() == images[::4].tolist()
