@@ -15,7 +15,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help test-bulk setup demo repro restore seeds small-sets memory alarm-rule watch-demo compare show review docs hooks quick test clean
+.PHONY: help setup demo repro restore seeds small-sets memory alarm-rule growth watch-demo compare show review docs hooks quick test test-bulk clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 16
@@ -61,6 +61,9 @@ memory: $(VENV)/ready repro ## MNAD with and without its memory, three seeds eac
 
 alarm-rule: $(VENV)/ready repro ## which rule of alarms is fast and seldom wrong (2 minutes): docs/alarm_rule.csv
 	python -m tools.alarm_rule
+
+growth: $(VENV)/ready ## time and memory of the stages with up to a million photos (40 minutes, 8 GB of disk): docs/growth.csv
+	python -m tools.growth
 
 watch-demo: $(VENV)/ready ## the live watch on drawn wells, in a browser: two spills, a hand and a stopped camera a minute
 	python -m tools.watch demo

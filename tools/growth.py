@@ -3,8 +3,9 @@
 Makes an archive of N synthetic wells, all its parts in the same proportions, and runs stages on it,
 each as a process of its own and as params.yaml says, but for one epoch. Writes docs/growth.csv:
 seconds by the clock and of a processor, and the largest memory of the process. What `evaluate`
-judges by, networks and detectors, comes from SMALL photos whatever N is. `calibrate` and `validate`
-are run up to MOST photos. The scratch folder, 6 kB a photo, lies where TMPDIR says.
+judges by, networks and detectors, comes from SMALL photos whatever N is. Up to MOST photos, the
+second network, `calibrate` and `validate` are run too. The scratch folder, 6 kB a photo, lies where
+TMPDIR says.
 """
 
 import argparse
@@ -30,13 +31,17 @@ TABLE = Path("docs/growth.csv")
 SIZES = (10_000, 100_000, 1_000_000)
 # Fewer have too few known spills or folds.
 FEWEST, SMALL, MOST = 200, 3_000, 100_000
-TRAIN = ("train autoencoder", "train mnad")
-NEEDED = ("preprocess", *TRAIN, "calibrate", "export")
-# Before networks that are trained on N photos replace those of SMALL.
-MEASURED = ("preprocess", "evaluate", *TRAIN)
-UP_TO_MOST = ("calibrate", "validate")
-# What a stage reads; all, where it isn't told here.
-READS = dict.fromkeys(TRAIN, ("train",)) | dict.fromkeys(UP_TO_MOST, ("train", "spills"))
+NEEDED = ("preprocess", "train autoencoder", "train mnad", "calibrate", "export")
+# `evaluate` before networks of N photos replace those of SMALL.
+MEASURED = ("preprocess", "evaluate", "train autoencoder")
+UP_TO_MOST = ("train mnad", "calibrate", "validate")
+# The parts that a stage reads; all, where it isn't told here.
+READS = {
+    "train autoencoder": ("train",),
+    "train mnad": ("train",),
+    "calibrate": ("train", "spills"),
+    "validate": ("train", "spills"),
+}
 
 
 class Run(NamedTuple):

@@ -70,6 +70,7 @@ def project(tmp_path: Path) -> Path:
         "docs/surfaces.csv": "surface,detector,looks,tpr,tnr,auroc\n",
         "docs/alarm_rule.csv": "k,n,lower,photos,seconds,missed,false_a_day\n",
         "docs/bulk.csv": "engine,source,workers,photos,seconds\n",
+        "docs/growth.csv": "stage,size,photos,seconds,cpu_seconds,peak_mb\n",
         "docs/peers.csv": "who,method,tpr,tnr,threshold\n",
     }.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

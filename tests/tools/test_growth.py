@@ -1,0 +1,184 @@
+"""How stages grow is measured on synthetic wells of any number, each stage as its own process."""
+
+import json
+import resource
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from stages.common import paths
+from stages.common.errors import InputError
+from stages.wells.data.archive import Wells, read_wells
+from stages.wells.data.images import decode_all
+from stages.wells.synthetic.archive import draw_archive
+from tests.clones import ROOT
+from tools import growth, growth_archive
+from tools.growth import Run, read_table, run_module
+
+DRAWN = 40
+COUNT = 150
+
+
+def written(count: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Wells:
+    monkeypatch.setattr(growth_archive, "DRAWN", DRAWN)
+    growth_archive.write_archive(folder / "wells.zip", count)
+    return read_wells(folder / "wells.zip")
+
+
+def test_an_archive_has_as_many_photos_as_asked_and_none_is_a_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wells = written(COUNT, tmp_path, monkeypatch)
+    photos = [*wells.train.values(), *wells.spills.values(), *wells.test.values()]
+    decoded = decode_all({str(number): data for number, data in enumerate(photos)}, 32, 48, "all")
+    # More than one photo is made of each drawn one.
+    assert len(photos) == COUNT > len(draw_archive(DRAWN))
+    assert len(set(decoded.digests)) == COUNT
+    assert np.mean([len(data) for data in photos]) == pytest.approx(1200, rel=0.3)
+
+
+def test_parts_keep_their_proportions_and_labels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half, few, many = (written(count, tmp_path, monkeypatch) for count in (47, 94, 3 * 94))
+    assert all(len(part) > 0 for part in half[:3])
+    assert len(draw_archive(DRAWN)) == 94 + 1
+    for one, more in zip(few[:3], many[:3], strict=True):
+        assert len(more) == 3 * len(one) > 0
+    assert sum(many.labels.values()) == 3 * sum(few.labels.values()) > 0
+    assert len(many.labels) == len(many.test)
+
+
+def test_the_same_photos_come_on_each_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, again = (written(COUNT, tmp_path, monkeypatch) for _ in range(2))
+    assert first == again
+
+
+def module(folder: Path, text: str) -> None:
+    (folder / "made_up.py").write_text(text, encoding="utf-8")
+
+
+def test_memory_and_time_are_those_of_the_process(tmp_path: Path) -> None:
+    # Linux counts what the process had that started it.
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    module(tmp_path, "import sys\nheld = b'1' * int(sys.argv[1])\n")
+    lean, greedy = (run_module(tmp_path, "made_up", str(own + more)) for more in (0, 100_000_000))
+    assert greedy.peak_mb - lean.peak_mb == pytest.approx(100, abs=10)
+    module(tmp_path, "import time\nwhile time.process_time() < 0.5: pass\ntime.sleep(0.5)\n")
+    took = run_module(tmp_path, "made_up")
+    assert took.cpu_seconds >= 0.5
+    assert took.seconds >= 1
+    assert took.cpu_seconds < took.seconds
+
+
+def test_a_stage_that_fails_is_told_with_its_status(tmp_path: Path) -> None:
+    module(tmp_path, "raise SystemExit(3)\n")
+    with pytest.raises(InputError, match="made_up with ended with 3"):
+        run_module(tmp_path, "made_up", "with")
+
+
+def test_too_few_photos_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["growth", "1000", "199"])
+    with pytest.raises(InputError, match="199 photos are too few"):
+        growth.main()
+
+
+@pytest.fixture
+def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, int]]:
+    """What is run for sizes of 300 and 3,000, 1,000 being the most for all stages.
+
+    Of each: the folder's name, the command, and how many files of models there are.
+    """
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / paths.PARAMS).write_bytes((ROOT / paths.PARAMS).read_bytes())
+    monkeypatch.setattr(growth, "MOST", 1000)
+    seen = []
+
+    def pretend(folder: Path, *command: str) -> Run:
+        epochs = yaml.safe_load((folder / paths.PARAMS).read_text(encoding="utf-8"))["train"]
+        assert epochs["epochs"] == 1
+        models = folder / "models"
+        seen.append((folder.name, " ".join(command), len(list(models.glob("*")))))
+        if command[0] == "stages.preprocess":
+            (folder / paths.REPORTS).mkdir(parents=True)
+            split = json.dumps({"split": {"train": 70, "spills": 4}})
+            (folder / paths.REPORTS / "dataset.json").write_text(split, encoding="utf-8")
+        if command[0] == "stages.export":
+            models.mkdir()
+            (models / "made").touch()
+        return Run(2.04, 1.0, 300.0)
+
+    monkeypatch.setattr(growth, "run_module", pretend)
+    monkeypatch.setattr(sys, "argv", ["growth", "3000", "300"])
+    growth.main()
+    return seen
+
+
+def test_evaluate_has_the_models_of_few_photos_before_any_others_are_made(
+    ran: list[tuple[str, str, int]],
+) -> None:
+    stages = ["preprocess", "evaluate", "train autoencoder"]
+    assert [(command, models) for folder, command, models in ran if folder == "grown"] == [
+        ("tools.growth_archive data/raw/wells.zip 300", 0),
+        ("stages.preprocess", 1),
+        *((f"stages.{stage}", 1) for stage in [*stages[1:], "train mnad", "calibrate", "validate"]),
+        ("tools.growth_archive data/raw/wells.zip 3000", 0),
+        *((f"stages.{stage}", 1) for stage in stages),
+    ]
+    small = [command for folder, command, _ in ran if folder == "small"]
+    assert small[0].endswith(f" {growth.SMALL}")
+    assert small[1:] == [f"stages.{stage}" for stage in growth.NEEDED]
+
+
+@pytest.mark.usefixtures("ran")
+def test_the_table_tells_which_photos_each_stage_read() -> None:
+    table = read_table(Path())
+    first = table[table["size"] == 300]
+    assert first["stage"].tolist() == [*growth.MEASURED, *growth.UP_TO_MOST]
+    assert first["photos"].tolist() == [300, 300, 70, 70, 74, 74]
+    assert table["size"].tolist() == [300] * 6 + [3000] * 3
+    assert table["seconds"].unique().tolist() == [2.0]
+
+
+def test_growth_is_told_from_the_size_before(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    pd.DataFrame(
+        {
+            "stage": ["one", "other", "one", "other"],
+            "size": [100, 100, 1100, 1100],
+            "photos": [100, 50, 1100, 550],
+            "seconds": [4.0, 5.0, 11.0, 55.0],
+            "cpu_seconds": [2.0, 5.0, 11.0, 110.0],
+            "peak_mb": [300.0, 200.0, 310.0, 200.0],
+        }
+    ).to_csv(tmp_path / growth.TABLE, index=False)
+    table = read_table(tmp_path)
+    assert table["photos_a_second"].tolist() == [25, 10, 100, 10]
+    assert table["kb_more"].isna().tolist() == table["slower"].isna().tolist()
+    assert table["kb_more"].isna().tolist() == [True, True, False, False]
+    assert table["kb_more"].tolist()[2:] == pytest.approx([10, 0])
+    assert table["slower"].tolist()[2:] == pytest.approx([0.5, 2])
+
+
+@pytest.mark.slow
+def test_real_stages_are_measured_on_a_few_photos(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(growth, "TABLE", tmp_path / "growth.csv")
+    monkeypatch.setattr(growth, "SMALL", growth.FEWEST)
+    monkeypatch.setattr(growth, "MOST", growth.FEWEST)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "argv", ["growth", str(growth.FEWEST)])
+    growth.main()
+    table = read_table(ROOT)
+    assert len(table) == 6
+    assert (table[["seconds", "cpu_seconds"]] > 0).all(axis=None)
+    # Each stage loads PyTorch or scikit-learn.
+    assert (table["peak_mb"] > 100).all()
+    assert list(tmp_path.iterdir()) == [tmp_path / "growth.csv"]
