@@ -281,6 +281,17 @@ def test_options_that_do_not_go_together_are_refused(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("missing", ["s3fs", "fsspec"])
+def test_a_client_that_is_not_installed_is_told_with_what_to_do(
+    missing: str, model: Path, tmp_path: Path
+) -> None:
+    written(tmp_path / f"none/{missing}.py", b"raise ModuleNotFoundError('not installed')\n")
+    changes = {"PYTHONPATH": f"{tmp_path / 'none'}:{surroundings()['PYTHONPATH']}"}
+    done = run(model, tmp_path / "out", "s3://bucket/a.zip", changes=changes, cwd=tmp_path)
+    assert "s3://bucket/a.zip needs a package that isn't installed" in said(done)
+    assert "pip install -r requirements-bulk.txt" in done.stderr
+
+
 def test_a_worker_that_is_lost_once_costs_nothing(
     shards: Path, undisturbed: Path, model: Path, tmp_path: Path
 ) -> None:

@@ -1,7 +1,6 @@
 """Which shards there are, under which names, and when one counts as changed."""
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -118,12 +117,3 @@ def test_a_name_that_leaves_the_results_folder_is_refused(monkeypatch: pytest.Mo
         )
         with pytest.raises(InputError, match="can't be the name of a result"):
             find_shards(["s3://bucket/"])
-
-
-@pytest.mark.parametrize("missing", ["s3fs", "fsspec.core"])
-def test_a_client_that_is_not_installed_is_told_with_what_to_do(
-    missing: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, missing, None)
-    with pytest.raises(InputError, match=r"pip install -r requirements-bulk\.txt"):
-        find_shards(["s3://bucket/a.zip"])
