@@ -157,6 +157,7 @@ NOT_RUN = {
     "make hooks": "changes the hooks of whoever runs it",
     "make show": "what `make compare` ends with",
     "make test": "runs this test",
+    "make test-bulk": "installs packages; `.ci/run` runs it",
     "python -m tools.bench": "7 minutes",
     "source .venv/bin/activate": "changes the shell that it is typed in",
 }
