@@ -100,7 +100,7 @@ test: $(VENV)/ready ## lint, types and all tests, with the coverage of the code
 
 test-bulk: $(VENV)/ready ## bulk classification with Ray and a stand-in for S3, which it installs (2 minutes)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-bulk-dev.txt
-	$(PYTEST) tests/bulk
+	$(PYTEST) $(addprefix tests/bulk/test_,ray.py s3.py bulk_bench.py requirements.py)
 
 clean: ## remove the environment and every cache; data, models and results stay
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .coverage* dvc_plots review
