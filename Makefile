@@ -62,7 +62,7 @@ memory: $(VENV)/ready repro ## MNAD with and without its memory, three seeds eac
 alarm-rule: $(VENV)/ready repro ## which rule of alarms is fast and seldom wrong (2 minutes): docs/alarm_rule.csv
 	python -m tools.alarm_rule
 
-growth: $(VENV)/ready ## time and memory of the stages with up to a million photos (40 minutes, 8 GB of disk): docs/growth.csv
+growth: $(VENV)/ready ## time and memory of the stages with up to a million photos (half an hour, 12 GB of memory): docs/growth.csv
 	python -m tools.growth
 
 watch-demo: $(VENV)/ready ## the live watch on drawn wells, in a browser: two spills, a hand and a stopped camera a minute

@@ -127,16 +127,17 @@ def count_photos(folder: Path, stage: str, size: int) -> int:
 
 
 def read_table(folder: Path) -> pd.DataFrame:
-    """Return the table that this tool wrote, with photos a second, and two columns of growth.
+    """Return the table that this tool wrote, with three columns more.
 
-    kb_more: kB of memory for each photo more than at the size before; slower: how many times as
-    many processor's seconds a photo takes as at the size before. Both are missing at the first.
+    photos_a_second: of a processor, for the clock's depend on what else runs; kb_more: kB of memory
+    for each photo more than at the size before; slower: how many times as many processor's seconds
+    a photo takes as at the size before. The last two are missing at the first size.
     """
     table = pd.read_csv(folder / TABLE)
     each = table["cpu_seconds"] / table["photos"]
     stages = table.groupby("stage", sort=False)
     return table.assign(
-        photos_a_second=table["photos"] / table["seconds"],
+        photos_a_second=1 / each,
         kb_more=1000 * stages["peak_mb"].diff() / stages["photos"].diff(),
         slower=each / each.groupby(table["stage"]).shift(),
     )

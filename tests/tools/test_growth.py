@@ -158,11 +158,22 @@ def test_growth_is_told_from_the_size_before(tmp_path: Path) -> None:
         }
     ).to_csv(tmp_path / growth.TABLE, index=False)
     table = read_table(tmp_path)
-    assert table["photos_a_second"].tolist() == [25, 10, 100, 10]
+    assert table["photos_a_second"].tolist() == pytest.approx([50, 10, 100, 5])
     assert table["kb_more"].isna().tolist() == table["slower"].isna().tolist()
     assert table["kb_more"].isna().tolist() == [True, True, False, False]
     assert table["kb_more"].tolist()[2:] == pytest.approx([10, 0])
     assert table["slower"].tolist()[2:] == pytest.approx([0.5, 2])
+
+
+def test_the_committed_table_shows_what_the_page_says() -> None:
+    table = read_table(ROOT)
+    largest = table[table["size"] == max(growth.SIZES)]
+    assert largest["stage"].tolist() == list(growth.MEASURED)
+    assert sorted(table["size"].unique()) == list(growth.SIZES)
+    # Linear: ten times as many photos take no longer each.
+    assert (largest["slower"] < 1.1).all()
+    # A photo's own pixels, and no more than two and a half times as much.
+    assert largest["kb_more"].between(4.6, 2.5 * 4.6).all()
 
 
 @pytest.mark.slow
