@@ -46,7 +46,7 @@ class Workers:
         for pid in self._noted().values():
             with suppress(psutil.NoSuchProcess):
                 self._known.setdefault(pid, psutil.Process(pid))
-        return [process for process in self._known.values() if _is_worker(process)]
+        return [process for process in self._known.values() if self._owns(process)]
 
     def start(self, count: int) -> None:
         """Let DVC start workers until there are so many; return when each has its note.
@@ -94,6 +94,14 @@ class Workers:
     def logs(self) -> str:
         """Return the pattern of the files into which they write."""
         return f"{self._queue.wdir}/dvc-exp-worker-*.out"
+
+    def _owns(self, process: psutil.Process) -> bool:
+        """Return whether a process lives and is a worker here: numbers of dead ones are reused."""
+        try:
+            root = Path(self._queue.repo.root_dir).resolve()
+            return Path(process.cwd()).is_relative_to(root) and "queue-worker" in process.cmdline()
+        except psutil.Error:
+            return False
 
     def _noted(self) -> dict[str, int]:
         """Return the last process of each worker by its note, alive or not."""
@@ -171,14 +179,6 @@ def _remove_remains(note: str) -> None:
     with suppress(FileNotFoundError):
         shutil.rmtree(ExecutorInfo.load_json(note).root_dir, ignore_errors=True)
     shutil.rmtree(Path(note).parent, ignore_errors=True)
-
-
-def _is_worker(process: psutil.Process) -> bool:
-    """Return whether a process lives and is a worker: the number of a dead one is given anew."""
-    try:
-        return "queue-worker" in process.cmdline()
-    except psutil.Error:
-        return False
 
 
 def _children(process: psutil.Process) -> list[psutil.Process]:
