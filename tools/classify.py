@@ -26,7 +26,8 @@ from stages.common import paths
 from stages.common.errors import InputError, run
 from stages.common.files import replacing
 from stages.wells.inference.exported import load_exported
-from tools.bulk.command import ENGINES, classify_shards
+from tools.bulk.command import classify_shards
+from tools.bulk.engines import ENGINES
 from tools.photos import STANDARD_INPUT, find_photos
 from tools.rows import KEEP_BYTES, classify, sum_up, write_rows
 

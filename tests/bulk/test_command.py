@@ -54,22 +54,6 @@ def said(done: subprocess.CompletedProcess[str]) -> str:
     return done.stderr.partition("error: ")[2]
 
 
-@pytest.fixture(scope="module")
-def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six zips, one of them in a folder."""
-    return zips(tmp_path_factory.mktemp("shards"), 6)
-
-
-@pytest.fixture(scope="module")
-def undisturbed(shards: Path, model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Their results."""
-    into = tmp_path_factory.mktemp("undisturbed") / "out"
-    done = run(model, into, shards)
-    assert done.returncode == 0, done.stderr
-    assert "18 photos: 6 spill" in done.stderr
-    return into
-
-
 def test_each_shard_has_its_rows_and_the_manifest_lists_all(undisturbed: Path) -> None:
     names = [*(f"{number:02}.zip" for number in range(5)), "last/05.zip"]
     results = {f"{name}{ending}" for name in names for ending in (".csv", ".json")}

@@ -22,7 +22,6 @@ from tests.bulk.shard_files import (
     labels_in,
     manifest_of,
     surroundings,
-    zips,
 )
 from tests.wells_files import zip_of
 
@@ -31,37 +30,23 @@ pytest.importorskip("ray", reason="ray is missing: requirements-bulk.txt")
 RAY = Path(sys.executable).parent / "ray"
 
 
-@pytest.fixture(scope="module")
-def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return zips(tmp_path_factory.mktemp("shards"), 6)
-
-
-@pytest.fixture(scope="module")
-def expected(shards: Path, model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the local engine makes of the shards."""
-    into = tmp_path_factory.mktemp("local") / "out"
-    done = classify("--model", model, "--into", into, shards)
-    assert done.returncode == 0, done.stderr
-    return into
-
-
 def run(model: Path, into: Path, given: Path, **how: object) -> subprocess.CompletedProcess[str]:
     words = ("--model", model, "--into", into, "--engine", "ray", given)
     return classify(*words, **how)  # type: ignore[arg-type]
 
 
 def test_its_results_are_those_of_the_local_engine(
-    shards: Path, expected: Path, model: Path, tmp_path: Path
+    shards: Path, undisturbed: Path, model: Path, tmp_path: Path
 ) -> None:
     done = run(model, tmp_path / "out", shards, changes={"HOME": str(tmp_path / "home")})
     assert done.returncode == 0, done.stderr
-    assert files_in(tmp_path / "out") == files_in(expected)
+    assert files_in(tmp_path / "out") == files_in(undisturbed)
     # Ray would keep a token and settings there.
     assert not (tmp_path / "home").exists()
 
 
 def test_a_shard_that_kills_its_workers_is_named_and_all_others_are_done(
-    shards: Path, expected: Path, model: Path, tmp_path: Path
+    shards: Path, undisturbed: Path, model: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(shards, tmp_path / "in")
     shutil.copy(shards / "00.zip", tmp_path / "in/00_deadly.zip")
@@ -76,7 +61,7 @@ def test_a_shard_that_kills_its_workers_is_named_and_all_others_are_done(
     assert failed.keys() == {"00_deadly.zip", "broken.zip"}
     assert "its worker was lost 3 times" in failed["00_deadly.zip"]
     assert "it can't be read" in failed["broken.zip"]
-    assert labels_in(tmp_path / "out") == labels_in(expected)
+    assert labels_in(tmp_path / "out") == labels_in(undisturbed)
 
 
 def test_a_cluster_that_is_not_there_is_told(shards: Path, model: Path, tmp_path: Path) -> None:
@@ -174,7 +159,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 
 
 def test_a_machine_that_is_lost_in_the_middle_costs_nothing(
-    cluster: Cluster, shards: Path, expected: Path, model: Path, tmp_path: Path
+    cluster: Cluster, shards: Path, undisturbed: Path, model: Path, tmp_path: Path
 ) -> None:
     """The second machine, which never ends a shard, is killed while it has one."""
     for name, content in files_in(shards).items():
@@ -195,8 +180,8 @@ def test_a_machine_that_is_lost_in_the_middle_costs_nothing(
     _, error = started.communicate(timeout=200)
     assert started.returncode == 0, error
     assert "Traceback" not in error
-    assert labels_in(tmp_path / "out") == labels_in(expected)
-    for name, content in files_in(expected).items():
+    assert labels_in(tmp_path / "out") == labels_in(undisturbed)
+    for name, content in files_in(undisturbed).items():
         if name.endswith(".zip.csv"):
             sleepy = name.replace(".zip", "_sleepy.zip")
             assert (tmp_path / "out" / sleepy).read_bytes() == content

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from stages.common.errors import InputError
 from stages.common.files import sha256_of
-from tools.bulk.engines import ENGINES, Engine
+from tools.bulk.engines import Engine
 from tools.bulk.results import MANIFEST, UNREADABLE, Job, find_record, is_done, write_manifest
 from tools.bulk.shards import find_shards
 from tools.bulk.storage import is_url
@@ -20,8 +20,6 @@ from tools.rows import sum_up
 
 # Said of a shard that was classified, but whose record is not here.
 ELSEWHERE = "its rows did not come here: all machines must see the folder under the same path"
-
-__all__ = ["ENGINES", "classify_shards"]
 
 
 def classify_shards(
@@ -77,7 +75,6 @@ def _alone_in(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise InputError(f"{folder} can't be written: {error.strerror}") from None
     try:
-        # Where the file system has no locks, nobody is kept out.
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(handle)
