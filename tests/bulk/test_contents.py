@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import tarfile
 from pathlib import Path
 
@@ -45,6 +46,8 @@ def refused(path: Path, content: bytes) -> str:
         ("A.TAR", tar_of({f"./{name}": data for name, data in FILES.items()})),
         ("a.tar.gz", tar_of(FILES, "w:gz")),
     ],
+    # Not by their bytes, which hold the second in which each worker of pytest made them.
+    ids=["zip", "tar", "TAR", "tar.gz"],
 )
 def test_an_archives_photos_are_read_by_their_names_in_it(
     name: str, content: bytes, tmp_path: Path
@@ -144,17 +147,18 @@ def with_member(**stated: object) -> bytes:
         ({"name": "./a.jpg"}, "twice"),
         ({"type": tarfile.SYMTYPE}, "is a link"),
         ({"type": tarfile.LNKTYPE}, "is a link"),
-        ({"size": -512}, "size below zero"),
+        # Python 3.12 refuses a size below zero by itself.
+        ({"size": -512}, "size below zero|cut off"),
         ({"size": 2**40}, "would unpack to over"),
         ({"type": tarfile.GNUTYPE_LONGNAME, "size": 2**40}, "states 1,099,511,627,776 bytes"),
-        ({"type": tarfile.GNUTYPE_LONGNAME, "size": -512}, "states -512 bytes"),
+        ({"type": tarfile.GNUTYPE_LONGNAME, "size": -512}, "states -512 bytes|cut off"),
         ({"type": tarfile.XHDTYPE, "size": 2**33}, "states 8,589,934,592 bytes"),
     ],
 )
 def test_a_tar_that_misleads_is_refused(
     stated: dict[str, object], problem: str, tmp_path: Path
 ) -> None:
-    assert problem in refused(tmp_path / "a.tar", with_member(**stated))
+    assert re.search(problem, refused(tmp_path / "a.tar", with_member(**stated)))
 
 
 def test_a_zip_that_misleads_is_refused(tmp_path: Path) -> None:
