@@ -7,11 +7,12 @@ import multiprocessing
 import os
 import resource
 import runpy
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -32,6 +33,7 @@ PRELOADED = [
     __name__,
 ]
 UNLIMITED = resource.RLIM_INFINITY
+NOBODY = 65534
 
 
 def run_module(
@@ -100,3 +102,28 @@ def _run(
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     limit_files(killed_beyond)
     runpy.run_module(words[0], run_name="__main__", alter_sys=True)
+
+
+@contextmanager
+def public_folder() -> Iterator[Path]:
+    """Yield an empty folder which every user may enter, unlike pytest's."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def run_as_nobody(check: Callable[[], None]) -> None:
+    """Run a check as a user without rights, for root may read and write all."""
+
+    def run() -> None:
+        if os.getuid() == 0:
+            os.setuid(NOBODY)
+        check()
+
+    process = multiprocessing.get_context("fork").Process(target=run)
+    process.start()
+    process.join()
+    assert process.exitcode == 0

@@ -47,9 +47,10 @@ def find_photos(paths: Iterable[str]) -> Iterator[Photo]:
 
 def _at(name: str) -> Iterator[Photo]:
     path = Path(name)
-    if path.is_dir():
+    # Unlike Path's own, these take any name: one that is too long is none.
+    if os.path.isdir(path):  # noqa: PTH112
         yield from _or_explain(name, photos_below(path))
-    elif path.is_file():
+    elif os.path.isfile(path):  # noqa: PTH113
         yield from _in_zip(path) if _is_zip(path) else [_file(path)]
     elif glob.has_magic(name):
         # Path.glob takes no pattern that begins at the root.
@@ -73,10 +74,16 @@ def _file(path: Path) -> Photo:
 
 
 def photos_below(folder: Path) -> Iterator[Photo]:
-    """Yield a folder's photos, by name, before those of each folder in it."""
-    for parent, folders, names in os.walk(folder):
+    """Yield a folder's photos, by name, before those of each folder in it.
+
+    A folder that can't be listed is given, at the end, as a photo whose reading says so.
+    """
+    closed: list[OSError] = []
+    for parent, folders, names in os.walk(folder, onerror=closed.append):
         folders[:] = sorted(name for name in folders if not is_junk(name))
         yield from (_file(Path(parent, name)) for name in sorted(names) if is_photo(name))
+    for error in closed:
+        yield _unreadable(str(error.filename), f"it can't be listed: {error.strerror}")
 
 
 def _in_zip(path: Path) -> Iterator[Photo]:

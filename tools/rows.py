@@ -122,12 +122,16 @@ def write_rows(rows: Iterable[Row], to: TextIO, form: str) -> Counter[str]:
     """
     counts: Counter[str] = Counter()
     writer, separator = csv.writer(to, lineterminator="\n"), "[\n"
+    # A carriage return in a name would end the row for whoever reads it, and Python 3.11 quotes
+    # none by itself.
+    quoting = csv.writer(to, lineterminator="\n", quoting=csv.QUOTE_ALL)
     if form == "csv":
         writer.writerow(Row._fields)
     for row in rows:
         counts["error" if row.error else f"{row.label} {row.view}"] += 1
         if form == "csv":
-            writer.writerow([f"{cell:.4f}" if isinstance(cell, float) else cell for cell in row])
+            cells = [f"{cell:.4f}" if isinstance(cell, float) else cell for cell in row]
+            (quoting if "\r" in row.name else writer).writerow(cells)
         else:
             to.write(separator + json.dumps(row._asdict(), ensure_ascii=False))
             separator = ",\n"

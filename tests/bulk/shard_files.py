@@ -104,8 +104,10 @@ def labels_in(folder: Path) -> dict[str, str]:
 # Imported by each process that Python starts, where its folder is in PYTHONPATH. A process that
 # opens a zip named here does what its name says.
 HOOK = """
-import os, time, zipfile
+import os, sys, time, zipfile
 
+if os.environ.get("HOOK_STRANGE"):
+    sys.modules["tools"] = None
 opened = zipfile.ZipFile.__init__
 
 def open_zip(self, file, *rest, **more):

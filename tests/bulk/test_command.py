@@ -1,16 +1,17 @@
 """Shards become results, each whole or not at all, whatever happens; a second start goes on."""
 
 import csv
+import errno
 import fcntl
 import json
-import multiprocessing
 import os
 import random
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -31,20 +32,34 @@ from tests.bulk.shard_files import (
     zips,
 )
 from tests.hostile import written
-from tests.processes import limit_files
+from tests.processes import limit_files, public_folder, run_as_nobody
 from tests.wells_files import unpack, zip_of
 from tools.bulk.command import classify_shards
 from tools.bulk.engines import run_local
 
 pytestmark = pytest.mark.slow
 
-NOBODY = 65534
-
 
 def run(model: Path, into: Path, *given: object, **how: object) -> subprocess.CompletedProcess[str]:
     """Classify shards by two processes."""
     words = ("--model", model, "--into", into, "--workers", 2, *given)
     return classify(*words, **how)  # type: ignore[arg-type]
+
+
+@contextmanager
+def hanging(model: Path, into: Path, given: Path, hook: Path) -> Iterator[None]:
+    """Do what is done while a run waits in the middle of a shard whose name says `sleepy`."""
+    words = command("--model", model, "--into", into, "--workers", 1, given)
+    changes = hooked(hook, HOOK_HANG="yes")
+    started = subprocess.Popen(words, env=surroundings(**changes), stderr=subprocess.PIPE)
+    try:
+        while not (hook / "told").exists():
+            assert started.poll() is None, started.communicate()
+            time.sleep(0.01)
+        yield
+    finally:
+        started.kill()
+        started.communicate()
 
 
 def said(done: subprocess.CompletedProcess[str]) -> str:
@@ -57,7 +72,7 @@ def said(done: subprocess.CompletedProcess[str]) -> str:
 def test_each_shard_has_its_rows_and_the_manifest_lists_all(undisturbed: Path) -> None:
     names = [*(f"{number:02}.zip" for number in range(5)), "last/05.zip"]
     results = {f"{name}{ending}" for name in names for ending in (".csv", ".json")}
-    assert files_in(undisturbed).keys() == results | {"manifest.csv"}
+    assert files_in(undisturbed).keys() == results | {"manifest.csv", "detector.json", ".lock"}
     expected = {name: "spill" if n % 3 == 2 else "normal" for s in range(6)
                 for n, name in enumerate(photos(3, s))}  # fmt: skip
     assert labels_in(undisturbed) == expected
@@ -98,7 +113,7 @@ def test_what_is_done_is_left_and_what_has_changed_is_done_again(
 ) -> None:
     given, into = tmp_path / "in", tmp_path / "out"
     shutil.copytree(shards, given)
-    shutil.copytree(undisturbed, into)
+    assert run(model, into, given).returncode == 0
     times = {path: path.stat().st_mtime_ns for path in into.rglob("*.csv")}
     # A changed shard, rows that are cut off, rows that are gone, a record that is cut off.
     (given / "00.zip").write_bytes(zip_of(photos(3, 9).items()))
@@ -106,8 +121,8 @@ def test_what_is_done_is_left_and_what_has_changed_is_done_again(
     (into / "02.zip.csv").unlink()
     (into / "03.zip.json").write_text("{")
     # What a run that was killed has left half written.
-    for left in (".00.zip.csv.ab12_x.part", ".03.zip.json.ab12_x.part", ".manifest.csv.x.part"):
-        (into / left).touch()
+    for left in (".00.zip.csv.{}.part", ".03.zip.json.{}.part", ".manifest.csv.{}.part"):
+        (into / left.format("ab12_xyz")).touch()
     done = run(model, into, given)
     assert done.returncode == 0, done.stderr
     assert "2 of the shards had been classified before" in done.stderr
@@ -129,9 +144,55 @@ def test_results_of_another_detector_or_threshold_are_refused_and_kept(
     before = files_in(into)
     # The same to onnxruntime, another to whoever compares.
     (tmp_path / "other.onnx").write_bytes(model.read_bytes() + b"\x7a\x00")
-    done = run(model, into, written(shards.parent / "new.zip", b""), shards, *other, cwd=tmp_path)
-    assert "holds rows of another detector or threshold" in said(done)
+    new = written(tmp_path / "new.zip", zip_of(photos(3, 9).items()))
+    for given in (shards, new):
+        done = run(model, into, given, *other, cwd=tmp_path)
+        assert "holds rows of another detector or threshold" in said(done)
+        assert files_in(into) == before
+
+
+def test_rows_of_another_shard_of_the_same_name_are_refused_and_kept(
+    shards: Path, undisturbed: Path, model: Path, tmp_path: Path
+) -> None:
+    into = tmp_path / "out"
+    shutil.copytree(undisturbed, into)
+    before = files_in(into)
+    written(tmp_path / "tuesday/00.zip", zip_of(photos(4, 9).items()))
+    told = said(run(model, into, tmp_path / "tuesday"))
+    assert (
+        f"holds rows of {shards / '00.zip'}, another shard than {tmp_path}/tuesday/00.zip" in told
+    )
     assert files_in(into) == before
+    # Moved, a shard is the same.
+    shutil.copytree(shards, tmp_path / "moved")
+    done = run(model, into, tmp_path / "moved")
+    assert "6 of the shards had been classified before" in done.stderr
+
+
+def test_what_a_shard_was_before_it_broke_is_no_result_any_more(
+    shards: Path, undisturbed: Path, model: Path, tmp_path: Path
+) -> None:
+    given, into = tmp_path / "in", tmp_path / "out"
+    shutil.copytree(shards, given)
+    assert run(model, into, given).returncode == 0
+    (given / "00.zip").write_bytes(b"broken")
+    assert "1 of 6 shards failed" in said(run(model, into, given))
+    kept = {name for name in files_in(undisturbed) if not name.startswith("00.zip")}
+    assert files_in(into).keys() == kept
+
+
+def test_there_is_no_manifest_before_a_run_has_ended(
+    shards: Path, undisturbed: Path, model: Path, tmp_path: Path
+) -> None:
+    given, into = tmp_path / "in", tmp_path / "out"
+    shutil.copytree(shards, given)
+    assert run(model, into, given).returncode == 0
+    shutil.copy(shards / "00.zip", given / "06_sleepy.zip")
+    with hanging(model, into, given, hook=tmp_path):
+        assert not (into / "manifest.csv").exists()
+    (tmp_path / "told").unlink()
+    assert run(model, into, given).returncode == 0
+    assert len(manifest_of(into)) == 7
 
 
 def test_what_fails_is_said_by_name_and_costs_no_other_shard(
@@ -146,7 +207,10 @@ def test_what_fails_is_said_by_name_and_costs_no_other_shard(
     written(into / "sub", b"something in the way")
     written(given / "sub/taken.zip", zip_of(photos(3, 8).items()))
     done = run(model, into, given)
-    assert "4 of 11 shards failed, and 1 photos of the others could not be read" in said(done)
+    assert said(done) == (
+        "4 of 11 shards failed, and 1 photos could not be read, as their rows say: "
+        f"see {into}/manifest.csv\n"
+    )
     lines = manifest_of(into)
     failed = {name: line["error"] for name, line in lines.items() if line["error"]}
     assert failed.keys() == {"broken.zip", "broken.tar", "empty.zip", "sub/taken.zip"}
@@ -179,7 +243,7 @@ def test_a_lists_photo_that_has_come_is_classified_the_next_time(
     early, late = files
     written(tmp_path / early, files[early])
     done = run(model, tmp_path / "out", tmp_path / "all.txt")
-    assert "0 of 1 shards failed, and 1 photos" in said(done)
+    assert said(done).startswith("1 photos could not be read")
     written(tmp_path / late, files[late])
     done = run(model, tmp_path / "out", tmp_path / "all.txt")
     assert done.returncode == 0, done.stderr
@@ -201,9 +265,9 @@ def test_a_full_disk_fails_the_shards_that_it_can_not_take(
     done = run(model, into, given, preexec_fn=lambda: limit_files(2000))
     assert "1 of 7 shards failed" in said(done)
     assert f"large.zip: {into}/large.zip.csv can't be written: [Errno 27]" in done.stderr
-    expected = {name: content for name, content in files_in(undisturbed).items() if "zip" in name}
-    found = {name: content for name, content in files_in(into).items() if "zip" in name}
-    assert {**found, **expected} == found
+    expected, found = files_in(undisturbed), files_in(into)
+    assert expected.keys() == found.keys()
+    assert all(found[name] == expected[name] for name in found if name.endswith(".zip.csv"))
     assert not [name for name in found if "large" in name]
     # With room again, the rest is done.
     assert run(model, into, given).returncode == 0
@@ -219,34 +283,43 @@ def test_a_folder_that_is_a_file_is_refused_before_any_work(
 
 
 def test_a_folder_that_one_may_not_write_is_refused_before_any_work() -> None:
-    folder = Path(tempfile.mkdtemp())
-    folder.chmod(0o755)
-    (folder / "out").mkdir(mode=0o555)
-    written(folder / "in/a.zip", b"")
-    written(folder / "detector.onnx", b"")
+    with public_folder() as folder:
+        (folder / "out").mkdir(mode=0o555)
+        written(folder / "in/a.zip", b"")
+        written(folder / "detector.onnx", b"")
 
-    def write() -> None:
-        # Root may write anywhere.
-        if os.getuid() == 0:
-            os.setuid(NOBODY)
-        given = [str(folder / "in")]
-        model, into = folder / "detector.onnx", str(folder / "out")
-        with pytest.raises(InputError, match="out can't be written: Permission denied"):
-            classify_shards(given, into, model, 0.0, run_local, 1)
+        def write() -> None:
+            given = [str(folder / "in")]
+            model, into = folder / "detector.onnx", str(folder / "out")
+            with pytest.raises(InputError, match="out can't be written: Permission denied"):
+                classify_shards(given, into, model, 0.0, run_local, 1)
 
-    process = multiprocessing.get_context("fork").Process(target=write)
-    process.start()
-    process.join()
-    shutil.rmtree(folder)
-    assert process.exitcode == 0
+        run_as_nobody(write)
 
 
 def test_two_runs_do_not_write_into_one_folder(shards: Path, model: Path, tmp_path: Path) -> None:
-    handle = os.open(tmp_path, os.O_RDONLY)
-    fcntl.flock(handle, fcntl.LOCK_EX)
-    assert "another run writes into" in said(run(model, tmp_path, shards))
-    os.close(handle)
-    assert list(tmp_path.iterdir()) == []
+    given, into = tmp_path / "in", tmp_path / "out"
+    written(given / "sleepy.zip", zip_of(photos(3).items()))
+    with hanging(model, into, given, hook=tmp_path):
+        before = files_in(into)
+        assert "another run writes into" in said(run(model, into, shards))
+        assert files_in(into) == before
+
+
+def test_a_folder_without_locks_is_told(
+    shards: Path,
+    model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def refuse(file: object, how: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    classify_shards([str(shards / "00.zip")], str(tmp_path), model, 0.0, run_local, 1)
+    assert f"{tmp_path} can't be locked (No locks available)" in capsys.readouterr().err
+    assert manifest_of(tmp_path)["00.zip"]["photos"] == "3"
 
 
 @pytest.mark.parametrize(
@@ -280,6 +353,14 @@ def test_a_client_that_is_not_installed_is_told_with_what_to_do(
     done = run(model, tmp_path / "out", "s3://bucket/a.zip", changes=changes, cwd=tmp_path)
     assert "s3://bucket/a.zip needs a package that isn't installed" in said(done)
     assert "pip install -r requirements-bulk.txt" in done.stderr
+
+
+def test_ray_that_is_not_installed_is_told(shards: Path, model: Path, tmp_path: Path) -> None:
+    written(tmp_path / "none/ray.py", b"raise ModuleNotFoundError('no ray')\n")
+    changes = {"PYTHONPATH": f"{tmp_path / 'none'}:{surroundings()['PYTHONPATH']}"}
+    words = (shards, "--engine", "ray")
+    done = run(model, tmp_path / "out", *words, changes=changes, cwd=tmp_path)
+    assert "pip install -r requirements-bulk.txt`, or --engine local" in said(done)
 
 
 def test_a_worker_that_is_lost_once_costs_nothing(
@@ -375,7 +456,7 @@ def test_workers_end_with_whoever_started_them(
 
 def test_the_record_says_what_the_rows_were_made_from(undisturbed: Path, model: Path) -> None:
     record = json.loads((undisturbed / "00.zip.json").read_text())
-    assert record["detector"] == sha256_of(model)
+    assert json.loads((undisturbed / "detector.json").read_text())["sha256"] == sha256_of(model)
     assert record["sha256"] == sha256_of(undisturbed / "00.zip.csv")
     with (undisturbed / "manifest.csv").open(newline="") as file:
         first = next(csv.DictReader(file))

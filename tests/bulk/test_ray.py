@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -74,13 +75,13 @@ def test_a_cluster_that_is_not_there_is_told(shards: Path, model: Path, tmp_path
     assert "Traceback" not in done.stderr
 
 
-def test_ray_that_is_not_installed_is_told(shards: Path, model: Path, tmp_path: Path) -> None:
-    (tmp_path / "none").mkdir()
-    (tmp_path / "none/ray.py").write_text("raise ModuleNotFoundError('no ray')\n")
-    search = f"{tmp_path / 'none'}:{surroundings()['PYTHONPATH']}"
-    done = run(model, tmp_path / "out", shards, changes={"PYTHONPATH": search}, cwd=tmp_path)
+@pytest.mark.parametrize("address", ["nonsense", "ray://127.0.0.1:1"])
+def test_what_is_no_address_is_told(
+    address: str, shards: Path, model: Path, tmp_path: Path
+) -> None:
+    done = run(model, tmp_path / "out", shards, changes={"RAY_ADDRESS": address})
     assert done.returncode == 1
-    assert "pip install -r requirements-bulk.txt`, or --engine local" in done.stderr
+    assert f"error: RAY_ADDRESS: no cluster at {address}" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -148,14 +149,37 @@ class Cluster:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+@contextmanager
+def started(changes: Mapping[str, str]) -> Iterator[Cluster]:
+    """Yield a cluster of one machine."""
+    cluster = Cluster(changes)
+    try:
+        yield cluster
+    finally:
+        cluster.end()
+
+
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
     """A cluster whose first machine begins with shards when another has begun."""
-    started = Cluster(hooked(tmp_path, HOOK_WAIT="yes"))
-    try:
-        yield started
-    finally:
-        started.end()
+    with started(hooked(tmp_path, HOOK_WAIT="yes")) as cluster:
+        yield cluster
+
+
+def test_a_machine_without_the_project_and_another_token_are_told(
+    shards: Path, model: Path, tmp_path: Path
+) -> None:
+    with started(hooked(tmp_path, HOOK_STRANGE="yes")) as cluster:
+        known = {**cluster.known, "RAY_ADDRESS": cluster.address}
+        done = run(model, tmp_path / "out", shards / "00.zip", changes=known)
+        assert done.returncode == 1
+        assert "00.zip: a machine of the cluster can't run it" in done.stderr
+        assert "is the same project there" in manifest_of(tmp_path / "out")["00.zip"]["error"]
+        other = {**known, "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+        done = run(model, tmp_path / "out", shards / "00.zip", changes=other)
+        assert done.returncode == 1
+        assert "with the same RAY_AUTH_TOKEN as here" in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 def test_a_machine_that_is_lost_in_the_middle_costs_nothing(
@@ -167,18 +191,18 @@ def test_a_machine_that_is_lost_in_the_middle_costs_nothing(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     cluster.join(hooked(tmp_path, HOOK_HANG="yes"))
-    started = subprocess.Popen(
+    running = subprocess.Popen(
         command("--model", model, "--engine", "ray", "--into", tmp_path / "out", tmp_path / "in"),
         env=surroundings(**cluster.known, RAY_ADDRESS=cluster.address),
         stderr=subprocess.PIPE,
         text=True,
     )
     while not (tmp_path / "told").exists():
-        assert started.poll() is None, started.communicate()
+        assert running.poll() is None, running.communicate()
         time.sleep(0.01)
     cluster.kill(1)
-    _, error = started.communicate(timeout=200)
-    assert started.returncode == 0, error
+    _, error = running.communicate(timeout=200)
+    assert running.returncode == 0, error
     assert "Traceback" not in error
     assert labels_in(tmp_path / "out") == labels_in(undisturbed)
     for name, content in files_in(undisturbed).items():

@@ -83,7 +83,7 @@ def test_what_fails_there_is_said_by_name(storage: Any, model: Path, tmp_path: P
     done = run(model, tmp_path / "out", "s3://bucket/in")
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
-    assert "1 of 4 shards failed, and 1 photos of the others could not be read" in done.stderr
+    assert "1 of 4 shards failed, and 1 photos could not be read" in done.stderr
     assert "not a zip" in manifest_of(tmp_path / "out")["broken.zip"]["error"]
     assert "nowhere.png,,,,,it can't be fetched" in (tmp_path / "out/list.txt.csv").read_text()
     for missing in ("s3://bucket/none.zip", "s3://nobodys-bucket/in", "s3://bucket/none"):

@@ -19,6 +19,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from PIL import Image
 
+from stages.common.errors import InputError
 from stages.wells.detection.calibration import fit_detectors
 from stages.wells.detection.detector import Detector
 from stages.wells.detection.judge import judge_images
@@ -28,12 +29,13 @@ from stages.wells.inference.exported import Exported, load_exported, run_exporte
 from stages.wells.networks.registry import Members
 from tests.clones import ROOT
 from tests.exported_files import exported
-from tests.processes import run_module
+from tests.hostile import written
+from tests.processes import public_folder, run_as_nobody, run_module
 from tests.small_wells import in_turn, small_members
 from tests.wells_files import encoded
 from tools import rows as tool
 from tools.photos import Photo, find_photos
-from tools.rows import Row, classify
+from tools.rows import Row, classify, write_rows
 
 HEIGHT, WIDTH = 16, 24
 
@@ -286,6 +288,7 @@ def test_a_zips_photos_are_read_from_it(tmp_path: Path, detector: Exported) -> N
     ("name", "problem"),
     [
         ("nowhere.png", "no such file"),
+        ("x" * 300, "no such file"),
         ("nowhere*.png", "nothing fits"),
         ("empty", "no photo in it"),
         ("broken.zip", "zip"),
@@ -466,3 +469,27 @@ def test_an_old_result_stays_where_the_new_one_fails(tmp_path: Path) -> None:
     done = run(tmp_path, tmp_path / "no-model.onnx", "a.png", "--output", "rows.csv")
     assert done.returncode == 1
     assert (tmp_path / "rows.csv").read_text() == "old"
+
+
+def test_a_name_with_a_carriage_return_is_one_cell() -> None:
+    text = io.StringIO(newline="")
+    write_rows([Row("a\rb.png", error="not an image"), Row("c.png", error="no")], text, "csv")
+    text.seek(0)
+    assert [row[0] for row in csv.reader(text)] == ["name", "a\rb.png", "c.png"]
+    assert "c.png,,,,,no\n" in text.getvalue()
+
+
+def test_a_folder_that_can_not_be_listed_has_a_row_that_says_so() -> None:
+    with public_folder() as folder:
+        written(folder / "in/a.png", b"content")
+        written(folder / "in/closed/b.png", b"content")
+        (folder / "in/closed").chmod(0)
+
+        def find() -> None:
+            readable, closed = find_photos([str(folder / "in")])
+            assert readable.read() == b"content"
+            assert closed.name == str(folder / "in/closed")
+            with pytest.raises(InputError, match="it can't be listed: Permission denied"):
+                closed.read()
+
+        run_as_nobody(find)

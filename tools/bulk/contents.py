@@ -4,6 +4,7 @@ import gzip
 import io
 import os
 import shutil
+import stat
 import tarfile
 import tempfile
 import zipfile
@@ -15,7 +16,7 @@ from typing import IO
 
 from stages.common.errors import InputError
 from stages.common.sources import MAX_FILES, MAX_UNPACKED_BYTES, UNREADABLE, files_of_zip
-from tools.bulk.shards import LIST, ZIP, Shard
+from tools.bulk.shards import LIST, PACKED, ZIP, Shard
 from tools.bulk.storage import at, explaining, is_url
 from tools.photos import MAX_BYTES, Photo, is_photo, read_file
 
@@ -48,6 +49,9 @@ def photos_of(shard: Shard) -> Iterator[Photo]:
 def _opened(shard: Shard) -> Iterator[IO[bytes]]:
     """Open a shard, one at a URL after fetching it whole."""
     if not is_url(shard.place):
+        # A pipe would never end.
+        if not stat.S_ISREG(Path(shard.place).stat().st_mode):
+            raise InputError("it is no file")
         with Path(shard.place).open("rb") as file:
             yield file
         return
@@ -68,7 +72,7 @@ def _of_zip(file: IO[bytes], shard: Shard) -> Iterator[Photo]:
 
 
 def _of_tar(file: IO[bytes], shard: Shard) -> Iterator[Photo]:
-    packed = shard.name.lower().endswith(".gz")
+    packed = shard.name.lower().endswith(PACKED)
     plain = _Bounded(gzip.GzipFile(fileobj=file) if packed else file)
     seen: set[str] = set()
     count = size = 0
@@ -88,6 +92,11 @@ def _of_tar(file: IO[bytes], shard: Shard) -> Iterator[Photo]:
         plain.seek(archive.offset)
         if plain.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
             raise InputError(f"it is broken or cut off at byte {archive.offset:,}: make it again")
+        # To its very end, where a packed one has its checksum.
+        while block := plain.read(tarfile.BLOCKSIZE):
+            size += len(block)
+            if size > MAX_UNPACKED_BYTES or block.strip(b"\0"):
+                raise InputError("it goes on behind its end: make one archive of it")
 
 
 def _checked(member: tarfile.TarInfo, seen: set[str]) -> str:
@@ -148,7 +157,7 @@ def _read_named(folder: str, name: str) -> bytes:
     place = name if is_url(name) or name.startswith("/") else f"{folder}/{name}"
     if not is_url(place):
         # Neither a folder nor a pipe, which would never end.
-        if not Path(place).is_file():
+        if not os.path.isfile(place):  # noqa: PTH113
             raise InputError("there is no such file")
         return read_file(Path(place))
     system, path = at(place)

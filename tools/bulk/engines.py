@@ -13,15 +13,19 @@ from threading import Thread
 from typing import Any
 
 from stages.common.errors import InputError
-from tools.bulk.results import Job, classify_shard
+from tools.bulk.results import Job, Record, classify_shard
 from tools.bulk.shards import Shard
 from tools.bulk.storage import REQUIREMENTS
 
-# A shard, and why it failed, or None; in the order in which they end.
-Ended = tuple[Shard, str | None]
+# A shard, and its record or why it failed; in the order in which they end.
+Ended = tuple[Shard, Record | str]
 Endings = Generator[Ended, None, None]
 Engine = Callable[[Job, Sequence[Shard], int | None], Endings]
 LOST = "its worker was lost {} times: killed, out of memory, or with its machine"
+# Said where Ray's machine can't even begin.
+STRANGE = (
+    "a machine of the cluster can't run it: is the same project there, at the same path? (…{})"
+)
 # How often Ray starts a shard again whose worker, or machine, was lost.
 RETRIES = 2
 
@@ -44,7 +48,7 @@ def run_local(job: Job, shards: Sequence[Shard], workers: int | None) -> Endings
 
 def _run_pool(job: Job, waiting: deque[Shard], workers: int, suspects: list[Shard]) -> Endings:
     """Classify what waits until none does, or a worker is lost: whose shard it was is unknown."""
-    running: dict[Future[str | None], Shard] = {}
+    running: dict[Future[Record | str], Shard] = {}
     # A process that is made anew knows no thread, lock or file of this one.
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(min(workers, len(waiting)), context, _begin_worker)
@@ -103,6 +107,8 @@ def run_ray(job: Job, shards: Sequence[Shard], workers: int | None) -> Endings:
             shard = running.pop(ended)
             try:
                 yield shard, ray.get(ended)
+            except ray.exceptions.RayTaskError as error:
+                yield shard, STRANGE.format(" ".join(str(error).split())[-300:])
             except ray.exceptions.RayError as error:
                 yield shard, f"{LOST.format(1 + RETRIES)} ({type(error).__name__})"
     finally:
@@ -114,7 +120,7 @@ def _connect(workers: int | None) -> Any:
     # Ray, which reads these as it is imported, would report its use to its makers.
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     address = os.environ.get("RAY_ADDRESS")
-    if address is None:
+    if not address:
         # Nobody else on this machine may give it work.
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     try:
@@ -123,7 +129,7 @@ def _connect(workers: int | None) -> Any:
         raise InputError(
             f"Ray isn't installed: `python -m pip install -r {REQUIREMENTS}`, or --engine local"
         ) from None
-    if address is None:
+    if not address:
         cores = workers or len(os.sched_getaffinity(0))
         # The least memory for what tasks hand on, which is next to nothing.
         small = {"include_dashboard": False, "object_store_memory": 80 * 2**20}
@@ -135,8 +141,12 @@ def _connect(workers: int | None) -> Any:
             # Ray itself would try for a quarter of an hour.
             socket.create_connection((host, int(port)), timeout=10).close()
         ray.init(address=address, logging_level="error")
-    except OSError as error:
-        raise InputError(f"RAY_ADDRESS: no cluster at {address} ({error}): start it") from None
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"RAY_ADDRESS: no cluster at {address} takes this ({reason:.300}): start it, "
+            "with the same RAY_AUTH_TOKEN as here"
+        ) from None
     return ray
 
 

@@ -1,8 +1,9 @@
 """Pack a folder's photos into shards: `python -m tools.bulk.pack FOLDER OUT`.
 
-Writes zips, uncompressed, into OUT, an empty folder or the URL of one, each whole or not at all. A
-photo's name in its zip is its path below FOLDER; the same photos give the same bytes. What can't be
-read is told, and the exit status is then 1; all others are packed.
+Writes zips, uncompressed, into OUT, an empty folder or the URL of one, each whole or not at all (at
+URLs as its storage does it). Photos are known by their names' endings; a photo's name in its zip is
+its path below FOLDER; the same photos give the same bytes. What can't be read is told, and the exit
+status is then 1; all others are packed.
 """
 
 import argparse
@@ -51,13 +52,15 @@ def pack(folder: Path, out: str, most: int) -> None:
         raise InputError(f"{folder}: there is no such folder")
     _refuse_full(out)
     lost: list[str] = []
-    number = -1
+    packed, number = 0, -1
     for number, shard in enumerate(_shards(_read(folder, lost), most)):
+        packed += len(shard)
         _put(_zipped(shard), f"{out.rstrip('/')}/{number:06}.zip")
     if lost:
         raise InputError(f"{len(lost):,} photos could not be read and are in no shard: see above")
     if number < 0:
         raise InputError(f"{folder}: there is no photo in it")
+    print(f"{packed:,} photos in {number + 1:,} shards", file=sys.stderr)
 
 
 def _read(folder: Path, lost: list[str]) -> Iterator[tuple[str, bytes]]:

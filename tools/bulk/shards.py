@@ -10,13 +10,19 @@ from stages.common.sources import is_junk
 from tools.bulk.storage import at, explaining, is_url
 
 ZIP, LIST = ".zip", ".txt"
-ENDINGS = (ZIP, LIST, ".tar", ".tar.gz")
+PACKED = (".tar.gz", ".tgz")
+ENDINGS = (ZIP, LIST, ".tar", *PACKED)
+
+# By what names the clients of storages tell what an object's change changes.
+TAGS = ("ETag", "etag", "mtime", "LastModified", "Last-Modified", "last_modified", "modified",
+        "modify", "updated", "created")  # fmt: skip
 
 
 class Shard(NamedTuple):
     """A shard: its path below what was given, its absolute path or URL, and its version.
 
-    The version, its size and the time or tag of its last change, tells whether it has changed.
+    The version, its size and the time or tag of its last change, tells whether it has changed; it
+    is empty where nobody can know.
     """
 
     name: str
@@ -27,33 +33,40 @@ class Shard(NamedTuple):
 def find_shards(given: Iterable[str]) -> list[Shard]:
     """Return the shards that paths and URLs name, and all in folders among them, by name.
 
-    Raises InputError where there is none, one can't be listed, or two have the same name, for they
-    would have the same result.
+    One that is named twice is taken once. Raises InputError where there is none, a folder can't be
+    listed, two have the same name, for they would have the same result, or one has two names.
     """
     found: dict[str, Shard] = {}
+    names: dict[str, str] = {}
     for one in given:
         shards = list(_at_url(one) if is_url(one) else _at_path(Path(one)))
         if not shards:
             raise InputError(f"{one}: there is no shard in it ({', '.join(ENDINGS)})")
         for shard in shards:
-            if set(shard.name.split("/")) & {"", ".", ".."}:
+            # Not every CSV reader takes a carriage return, even in quotes.
+            if set(shard.name.split("/")) & {"", ".", ".."} or "\r" in shard.name:
                 raise InputError(f"{shard.place}: {shard.name!r} can't be the name of a result")
-            if (twin := found.setdefault(shard.name, shard)) is not shard:
+            if (twin := found.setdefault(shard.name, shard)).place != shard.place:
                 raise InputError(
                     f"{twin.place} and {shard.place} are both {shard.name}, and so would be their "
                     "results: name a folder above both, or classify them into two folders"
+                )
+            if (other := names.setdefault(shard.place, shard.name)) != shard.name:
+                raise InputError(
+                    f"{shard.place} is named twice, as {other} and as {shard.name}: name it once"
                 )
     return sorted(found.values())
 
 
 def _at_path(path: Path) -> Iterator[Shard]:
-    if path.is_dir():
-        for parent, folders, names in os.walk(path):
+    # Unlike Path's own, these take any name: one that is too long is none.
+    if os.path.isdir(path):  # noqa: PTH112
+        for parent, folders, names in os.walk(path, onerror=_refuse):
             folders[:] = [name for name in folders if not is_junk(name)]
             for name in names:
                 if _is_shard(name):
                     yield _local(Path(parent, name), Path(parent, name).relative_to(path))
-    elif not path.exists():
+    elif not os.path.exists(path):  # noqa: PTH110
         raise InputError(f"{path}: there is no such file or folder")
     elif not _is_shard(path.name):
         raise InputError(f"{path} is no shard ({', '.join(ENDINGS)}): pack it into one")
@@ -61,13 +74,17 @@ def _at_path(path: Path) -> Iterator[Shard]:
         yield _local(path, Path(path.name))
 
 
+def _refuse(error: OSError) -> None:
+    raise InputError(f"{error.filename} can't be listed: {error.strerror}")
+
+
 def _local(path: Path, name: Path) -> Shard:
     try:
         told = path.stat()
         version = f"{told.st_size} bytes, {told.st_mtime_ns}"
-    except OSError as error:
+    except OSError:
         # Whoever reads it will say so.
-        version = f"unknown ({error.strerror})"
+        version = ""
     return Shard(name.as_posix(), str(path.absolute()), version)
 
 
@@ -75,20 +92,22 @@ def _at_url(url: str) -> Iterator[Shard]:
     system, path = at(url)
     with explaining(f"{url} can't be listed"):
         if _is_shard(PurePosixPath(path).name):
-            found, top = {path: system.info(path)}, path.rpartition("/")[0]
+            found, top = [system.info(path)], path.rpartition("/")[0]
         else:
-            found, top = system.find(path, detail=True), path.rstrip("/")
-    for key, info in found.items():
-        name = key.removeprefix(f"{top}/")
-        if _is_shard(name):
-            yield Shard(name, system.unstrip_protocol(key), _version(info))
+            below = system.walk(path, detail=True, on_error="raise")
+            found, top = [info for *_, files in below for info in files.values()], path.rstrip("/")
+        for info in found:
+            name = info["name"].removeprefix(f"{top}/")
+            if _is_shard(name):
+                # Not every listing tells as much as the question for one.
+                version = _version(info) or _version(system.info(info["name"]))
+                yield Shard(name, system.unstrip_protocol(info["name"]), version)
 
 
 def _version(info: Mapping[str, Any]) -> str:
-    """Return what fsspec tells of an object: its size, and its tag or time."""
-    keys = ("ETag", "etag", "mtime", "LastModified", "updated", "created")
-    tag = next((info[key] for key in keys if info.get(key)), "")
-    return f"{info['size']} bytes, {tag}"
+    """Return an object's size, and its tag or time, as fsspec's clients call them; or nothing."""
+    tag = next((info[key] for key in TAGS if info.get(key)), None)
+    return f"{info['size']} bytes, {tag}" if tag else ""
 
 
 def _is_shard(name: str) -> bool:

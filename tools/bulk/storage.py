@@ -17,7 +17,7 @@ def is_url(place: str) -> bool:
 def at(url: str) -> tuple[Any, str]:
     """Return fsspec's file system of a URL, and the path in it.
 
-    Raises InputError where its client isn't installed, or it is no URL that fsspec knows.
+    Raises InputError where its client isn't installed or can't be made, or fsspec doesn't know it.
     """
     try:
         from fsspec.core import url_to_fs
@@ -26,10 +26,11 @@ def at(url: str) -> tuple[Any, str]:
     except ImportError as error:
         raise InputError(
             f"{url} needs a package that isn't installed ({error}): "
-            f"`python -m pip install -r {REQUIREMENTS}`"
+            f"`python -m pip install -r {REQUIREMENTS}` brings fsspec and S3's client, no other"
         ) from None
-    except ValueError as error:
-        raise InputError(f"{url}: {error}") from None
+    except Exception as error:
+        # Some clients connect as they are made.
+        raise InputError(f"{url}: {_reason(error)}") from None
     return system, path
 
 
@@ -42,5 +43,8 @@ def explaining(what: str) -> Iterator[None]:
         raise
     except Exception as error:
         # The clients' exceptions have no base of their own.
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{what} ({reason:.300})") from None
+        raise InputError(f"{what} ({_reason(error)})") from None
+
+
+def _reason(error: Exception) -> str:
+    return (" ".join(str(error).split()) or type(error).__name__)[:300]
