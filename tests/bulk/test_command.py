@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,7 +35,9 @@ from tests.hostile import written
 from tests.processes import limit_files, public_folder, run_as_nobody
 from tests.wells_files import unpack, zip_of
 from tools.bulk.command import classify_shards
-from tools.bulk.engines import run_local
+from tools.bulk.engines import Endings, run_local
+from tools.bulk.results import Job, classify_shard, sweep
+from tools.bulk.shards import Shard
 
 pytestmark = pytest.mark.slow
 
@@ -295,6 +297,33 @@ def test_a_folder_that_one_may_not_write_is_refused_before_any_work() -> None:
                 classify_shards(given, into, model, 0.0, run_local, 1)
 
         run_as_nobody(write)
+
+
+def test_rows_that_were_written_where_nobody_sees_them_are_told(
+    shards: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def elsewhere(job: Job, waiting: Sequence[Shard], workers: int | None) -> Endings:
+        for shard in waiting:
+            there = job._replace(into=tmp_path / "elsewhere")
+            yield shard, classify_shard(there, shard)
+
+    given, into = [str(shards / "00.zip")], tmp_path / "out"
+    with pytest.raises(InputError, match="1 of 1 shards failed"):
+        classify_shards(given, str(into), model, 0.0, elsewhere, 1)
+    assert "00.zip: its rows did not come here" in capsys.readouterr().err
+    assert manifest_of(into)["00.zip"]["error"].startswith("its rows did not come here")
+
+
+def test_what_a_killed_run_left_is_removed_and_what_another_shard_is_written_to_stays(
+    tmp_path: Path,
+) -> None:
+    mine, others = (
+        tmp_path / f".{name}.ab12_xyz.part" for name in ("a.zip.csv", "a.zip.csv.b.zip.csv")
+    )
+    mine.touch()
+    others.touch()
+    sweep(tmp_path / "a.zip.csv")
+    assert list(tmp_path.iterdir()) == [others]
 
 
 def test_two_runs_do_not_write_into_one_folder(shards: Path, model: Path, tmp_path: Path) -> None:
