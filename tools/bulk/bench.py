@@ -35,6 +35,7 @@ from stages.wells.data.archive import open_zip
 from tools.bench import describe_processor
 from tools.bulk.pack import pack
 from tools.photos import is_photo
+from tools.processes import run_measured
 
 TABLE = Path("docs/bulk.csv")
 BUCKET = "s3://bench"
@@ -69,6 +70,8 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=3, metavar="N")
     parser.add_argument("--output", type=Path, default=TABLE, metavar="FILE")
     arguments = parser.parse_args()
+    if min(arguments.photos, arguments.turns) < 1:
+        parser.error("--photos and --turns must be 1 or more")
     if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
         raise InputError(f"{', '.join(missing)} missing: pip install -r requirements-bulk-dev.txt")
     if missing := [str(path) for path in (paths.ARCHIVE, paths.EXPORTED) if not path.is_file()]:
@@ -141,19 +144,16 @@ def _copy_wells(folder: Path, count: int) -> None:
 
 
 def _run(case: Case, given: str, into: Path, server: int) -> Measured:
+    """Classify what is given into a folder; raises InputError with what the command said."""
     words = [sys.executable, "-m", "tools.classify", "--into", str(into), given]
-    before, begun = _processor_seconds(server), monotonic()
-    command = subprocess.Popen(
-        [*words, "--engine", case.engine, "--workers", str(case.workers)], stderr=subprocess.PIPE
+    before = _processor_seconds(server)
+    ended = run_measured(
+        [*words, "--engine", case.engine, "--workers", str(case.workers)], catch_errors=True
     )
-    assert command.stderr is not None
-    said = command.stderr.read()
-    _, status, used = os.wait4(command.pid, 0)
-    seconds = monotonic() - begun
-    if status:
-        raise InputError(f"{case} failed: {said.decode(errors='replace')}")
-    server_used = _processor_seconds(server) - before
-    return Measured(seconds, used.ru_utime + used.ru_stime, server_used)
+    if ended.status:
+        raise InputError(f"{case} failed: {ended.errors}")
+    took, server_used = ended.took, _processor_seconds(server) - before
+    return Measured(took.seconds, took.cpu_seconds, server_used)
 
 
 def _processor_seconds(process: int) -> float:

@@ -1,0 +1,35 @@
+"""What the bench of bulk classification refuses, and how a case that fails is told.
+
+Neither needs Ray nor a server.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from stages.common.errors import InputError
+from tests.clones import ROOT
+from tools.bulk import bench
+
+
+@pytest.mark.parametrize("words", [("--turns", "0"), ("--photos", "0"), ("--turns", "-1")])
+def test_fewer_than_one_is_refused(
+    words: tuple[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["bench", *words])
+    with pytest.raises(SystemExit) as refused:
+        bench.main()
+    assert refused.value.code == 2
+    assert "--photos and --turns must be 1 or more" in capsys.readouterr().err
+
+
+def test_a_case_that_fails_is_told_with_what_the_command_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    case = bench.Case("local", "disk", 1)
+    with pytest.raises(InputError, match=r"engine='local'.* failed: error: .*detector\.onnx"):
+        bench._run(case, "shards", tmp_path / "out", os.getpid())
