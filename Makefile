@@ -20,7 +20,7 @@ export DVC_NO_ANALYTICS := 1
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 16
 
-setup: $(VENV)/ready ## make .venv with everything pinned (2 to 5 minutes, 1.7 GB or more)
+setup: $(VENV)/ready ## make .venv with everything pinned (2 to 5 minutes, 2 GB or more)
 
 # An experiment is a commit, whose author must have a name, also where Git knows of none.
 demo seeds compare: export GIT_AUTHOR_NAME ?= demo
@@ -62,7 +62,7 @@ memory: $(VENV)/ready repro ## MNAD with and without its memory, three seeds eac
 alarm-rule: $(VENV)/ready repro ## which rule of alarms is fast and seldom wrong (2 minutes): docs/alarm_rule.csv
 	python -m tools.alarm_rule
 
-growth: $(VENV)/ready ## time and memory of the stages with up to a million photos (half an hour, 12 GB of memory): docs/growth.csv
+growth: $(VENV)/ready ## time and memory of the stages with up to a million photos (50 minutes, 12 GB of memory): docs/growth.csv
 	python -m tools.growth
 
 watch-demo: $(VENV)/ready ## the live watch on drawn wells, in a browser: two spills, a hand and a stopped camera a minute

@@ -4,7 +4,8 @@ Makes an archive of N synthetic wells, all its parts in the same proportions, an
 each as a process of its own and as params.yaml says, but for one epoch. Writes docs/growth.csv:
 seconds by the clock and of a processor, and the largest memory of the process. What `evaluate`
 judges by, networks and detectors, comes from SMALL photos whatever N is. Up to MOST photos, the
-second network, `calibrate` and `validate` are run too. The scratch folder, 6 kB a photo, lies where
+second network, `calibrate` and `validate` are run too. The table is written anew after each stage:
+of a run that fails it has what was measured before. The scratch folder, 6 kB a photo, lies where
 TMPDIR says.
 """
 
@@ -12,13 +13,10 @@ import argparse
 import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import perf_counter
-from typing import NamedTuple
 
 import pandas as pd
 import yaml
@@ -26,6 +24,7 @@ import yaml
 from stages.common import paths
 from stages.common.errors import InputError, run
 from stages.common.files import write_text
+from tools.processes import Took, run_measured
 
 TABLE = Path("docs/growth.csv")
 SIZES = (10_000, 100_000, 1_000_000)
@@ -44,16 +43,8 @@ READS = {
 }
 
 
-class Run(NamedTuple):
-    """What a stage took: seconds by the clock and of a processor, and the peak of memory in MB."""
-
-    seconds: float
-    cpu_seconds: float
-    peak_mb: float
-
-
 def main() -> None:
-    """Measure, tell each run, and write the table."""
+    """Measure; tell each stage, and write the table with it."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -68,10 +59,14 @@ def main() -> None:
         for stage in NEEDED:
             run_stage(stage, small)
         for size in sizes:
-            for row in grow(Path(scratch, "grown"), size, small):
-                print(", ".join(f"{name} {value}" for name, value in row.items()), flush=True)
-                rows.append(row)
-    write_text(TABLE, pd.DataFrame(rows).to_csv(index=False))
+            try:
+                for row in grow(Path(scratch, "grown"), size, small):
+                    print(", ".join(f"{name} {value}" for name, value in row.items()), flush=True)
+                    rows.append(row)
+                    write_text(TABLE, pd.DataFrame(rows).to_csv(index=False))
+            except InputError as error:
+                kept = f"\n{TABLE} has the {len(rows)} stages before" if rows else ""
+                raise InputError(f"with {size} photos, {error}{kept}") from None
 
 
 def grow(folder: Path, size: int, small: Path) -> Iterator[dict[str, str | float]]:
@@ -97,26 +92,22 @@ def prepare(folder: Path, size: int) -> None:
     run_module(folder, "tools.growth_archive", str(paths.ARCHIVE), str(size))
 
 
-def run_stage(stage: str, folder: Path) -> Run:
+def run_stage(stage: str, folder: Path) -> Took:
     """Run a stage, told with its arguments, in a folder."""
     return run_module(folder, *f"stages.{stage}".split())
 
 
-def run_module(folder: Path, *command: str) -> Run:
+def run_module(folder: Path, *command: str) -> Took:
     """Run a module of this project, with arguments, in a folder; raises InputError if it fails."""
     environment = os.environ | {"PYTHONPATH": str(Path.cwd())}
-    start = perf_counter()
-    process = subprocess.Popen([sys.executable, "-m", *command], cwd=folder, env=environment)
-    # Tells what this one process took, as the module `resource` doesn't.
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    seconds = perf_counter() - start
-    if process.returncode:
+    words = [sys.executable, "-m", *command]
+    ended = run_measured(words, folder=folder, environment=environment)
+    if ended.status:
         raise InputError(
-            f"{' '.join(command)} ended with {process.returncode}: above stands why; -9 is mostly "
+            f"{' '.join(command)} ended with {ended.status}: above stands why; -9 is mostly "
             "that memory was short, so ask for fewer photos"
         )
-    return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e6)
+    return ended.took
 
 
 def count_photos(folder: Path, stage: str, size: int) -> int:

@@ -126,7 +126,7 @@ NOT_RUN = {
     "-S train.epochs=60": "10 minutes, and photos that are not published",
     "make small-sets": "3 minutes",
     "make memory": "16 minutes",
-    "make growth": "half an hour, 8 GB of disk and 12 GB of memory",
+    "make growth": "50 minutes, 8 GB of disk and 12 GB of memory",
     "make alarm-rule": "2 minutes",
     "python -m pip install onnxruntime==1.32.0 pillow==13.0.0": "a test compares its pins",
     "python -m pip install -r requirements-classify.txt -r requirements-watch.txt": (

@@ -1,7 +1,6 @@
 """How stages grow is measured on synthetic wells of any number, each stage as its own process."""
 
 import json
-import resource
 import sys
 import tempfile
 from pathlib import Path
@@ -18,7 +17,8 @@ from stages.wells.data.images import decode_all
 from stages.wells.synthetic.archive import draw_archive
 from tests.clones import ROOT
 from tools import growth, growth_archive
-from tools.growth import Run, read_table, run_module
+from tools.growth import read_table, run_module
+from tools.processes import Took
 
 DRAWN = 40
 COUNT = 150
@@ -59,25 +59,8 @@ def test_the_same_photos_come_on_each_call(tmp_path: Path, monkeypatch: pytest.M
     assert first == again
 
 
-def module(folder: Path, text: str) -> None:
-    (folder / "made_up.py").write_text(text, encoding="utf-8")
-
-
-def test_memory_and_time_are_those_of_the_process(tmp_path: Path) -> None:
-    # Linux counts what the process had that started it.
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    module(tmp_path, "import sys\nheld = b'1' * int(sys.argv[1])\n")
-    lean, greedy = (run_module(tmp_path, "made_up", str(own + more)) for more in (0, 100_000_000))
-    assert greedy.peak_mb - lean.peak_mb == pytest.approx(100, abs=10)
-    module(tmp_path, "import time\nwhile time.process_time() < 0.5: pass\ntime.sleep(0.5)\n")
-    took = run_module(tmp_path, "made_up")
-    assert took.cpu_seconds >= 0.5
-    assert took.seconds >= 1
-    assert took.cpu_seconds < took.seconds
-
-
 def test_a_stage_that_fails_is_told_with_its_status(tmp_path: Path) -> None:
-    module(tmp_path, "raise SystemExit(3)\n")
+    (tmp_path / "made_up.py").write_text("raise SystemExit(3)\n", encoding="utf-8")
     with pytest.raises(InputError, match="made_up with ended with 3"):
         run_module(tmp_path, "made_up", "with")
 
@@ -88,22 +71,24 @@ def test_too_few_photos_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         growth.main()
 
 
-@pytest.fixture
-def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, int]]:
-    """What is run for sizes of 300 and 3,000, 1,000 being the most for all stages.
+class Pretended:
+    """Pretends to run stages for sizes of 300 and 3,000, 1,000 being the most for all stages.
 
-    Of each: the folder's name, the command, and how many files of models there are.
+    seen: what was run; of each the folder's name, the command, and how many files of models there
+    are. fails: the number of the command that is to fail, from 0.
     """
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / paths.PARAMS).write_bytes((ROOT / paths.PARAMS).read_bytes())
-    monkeypatch.setattr(growth, "MOST", 1000)
-    seen = []
 
-    def pretend(folder: Path, *command: str) -> Run:
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, str, int]] = []
+        self.fails = -1
+
+    def run(self, folder: Path, *command: str) -> Took:
         epochs = yaml.safe_load((folder / paths.PARAMS).read_text(encoding="utf-8"))["train"]
         assert epochs["epochs"] == 1
         models = folder / "models"
-        seen.append((folder.name, " ".join(command), len(list(models.glob("*")))))
+        self.seen.append((folder.name, " ".join(command), len(list(models.glob("*")))))
+        if len(self.seen) - 1 == self.fails:
+            raise InputError(f"{' '.join(command)} ended with -9")
         if command[0] == "stages.preprocess":
             (folder / paths.REPORTS).mkdir(parents=True)
             split = json.dumps({"split": {"train": 70, "spills": 4}})
@@ -111,17 +96,26 @@ def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str,
         if command[0] == "stages.export":
             models.mkdir()
             (models / "made").touch()
-        return Run(2.04, 1.0, 300.0)
+        return Took(2.04, 1.0, 300.0)
 
-    monkeypatch.setattr(growth, "run_module", pretend)
+
+@pytest.fixture
+def pretended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pretended:
+    """What `growth.main` runs in place of stages, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / paths.PARAMS).write_bytes((ROOT / paths.PARAMS).read_bytes())
+    pretended = Pretended()
+    monkeypatch.setattr(growth, "MOST", 1000)
+    monkeypatch.setattr(growth, "run_module", pretended.run)
     monkeypatch.setattr(sys, "argv", ["growth", "3000", "300"])
-    growth.main()
-    return seen
+    return pretended
 
 
 def test_evaluate_has_the_models_of_few_photos_before_any_others_are_made(
-    ran: list[tuple[str, str, int]],
+    pretended: Pretended,
 ) -> None:
+    growth.main()
+    ran = pretended.seen
     stages = ["preprocess", "evaluate", "train autoencoder"]
     assert [(command, models) for folder, command, models in ran if folder == "grown"] == [
         ("tools.growth_archive data/raw/wells.zip 300", 0),
@@ -135,14 +129,29 @@ def test_evaluate_has_the_models_of_few_photos_before_any_others_are_made(
     assert small[1:] == [f"stages.{stage}" for stage in growth.NEEDED]
 
 
-@pytest.mark.usefixtures("ran")
+@pytest.mark.usefixtures("pretended")
 def test_the_table_tells_which_photos_each_stage_read() -> None:
+    growth.main()
     table = read_table(Path())
     first = table[table["size"] == 300]
     assert first["stage"].tolist() == [*growth.MEASURED, *growth.UP_TO_MOST]
     assert first["photos"].tolist() == [300, 300, 70, 70, 74, 74]
     assert table["size"].tolist() == [300] * 6 + [3000] * 3
     assert table["seconds"].unique().tolist() == [2.0]
+
+
+def test_a_stage_that_fails_is_named_and_what_was_measured_before_is_kept(
+    pretended: Pretended,
+) -> None:
+    growth.main()
+    whole = read_table(Path())
+    last = len(pretended.seen) - 1
+    pretended.seen, pretended.fails = [], last
+    with pytest.raises(InputError) as told:
+        growth.main()
+    problem = "with 3000 photos, stages.train autoencoder ended with -9"
+    assert str(told.value) == f"{problem}\n{growth.TABLE} has the 8 stages before"
+    pd.testing.assert_frame_equal(read_table(Path()), whole[:-1])
 
 
 def test_growth_is_told_from_the_size_before(tmp_path: Path) -> None:
