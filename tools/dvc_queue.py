@@ -1,7 +1,7 @@
 """DVC's queue of experiments from inside: its workers' processes, and the tasks that they lost.
 
 DVC's commands tell neither. Its version is pinned, and tests/tools/test_sweep.py runs all this
-against it.
+against it. `python -m tools.dvc_queue NUMBER…` starts workers of these numbers.
 """
 
 import json
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from dvc.repo import Repo
 from dvc.repo.experiments.executor.base import ExecutorInfo
 from dvc.repo.experiments.queue.tasks import run_exp
 
@@ -30,10 +31,17 @@ SOON = 5
 BRIEFLY = 0.1
 
 
+def main() -> None:
+    """Start workers; each has a process beside it that waits until it ends."""
+    with Repo() as repo:
+        for number in sys.argv[1:]:
+            repo.experiments.celery_queue._spawn_worker(int(number))
+
+
 class Workers:
     """The workers of a queue, known by the notes that DVC keeps of their processes.
 
-    `dvc queue status` asks them instead, and takes a busy one for dead.
+    DVC's commands ask them instead, and take a busy one for dead.
     """
 
     def __init__(self, queue: Any) -> None:
@@ -49,22 +57,25 @@ class Workers:
         return [process for process in self._known.values() if self._owns(process)]
 
     def start(self, count: int) -> None:
-        """Let DVC start workers until there are so many; return when each has its note.
+        """Start workers until there are so many; return when each has its note.
 
-        Raises InputError where after PATIENCE there is none.
+        `dvc queue start` would start another one under the number of each that is busy. Raises
+        InputError where after PATIENCE there is none.
         """
         before, living = self._noted(), {process.pid for process in self.living()}
-        command = [sys.executable, "-m", "dvc", "queue", "start", "--jobs", str(count)]
+        free = [number for number in range(1, count + 1) if before.get(number) not in living]
+        numbers = free[: count - len(living)]
+        command = [sys.executable, "-m", __name__, *map(str, numbers)]
         # Workers inherit the streams, and would keep a pipe open.
         done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
         until = time.monotonic() + PATIENCE
         while not done.returncode and time.monotonic() < until:
-            started = [pid for name, pid in self._noted().items() if pid != before.get(name)]
-            if len(living.union(started)) >= count:
+            noted = self._noted()
+            if all(noted.get(number) != before.get(number) for number in numbers):
                 return
             time.sleep(BRIEFLY)
         if not self.living():
-            raise InputError(f"`dvc queue start` starts no worker; {self.logs()} may tell why")
+            raise InputError(f"DVC starts no worker; {self.logs()} may tell why")
 
     def dismiss(self) -> None:
         """Tell all to end with what they run now.
@@ -103,10 +114,13 @@ class Workers:
         except psutil.Error:
             return False
 
-    def _noted(self) -> dict[str, int]:
-        """Return the last process of each worker by its note, alive or not."""
+    def _noted(self) -> dict[int, int]:
+        """Return the last process of each worker by the worker's number, alive or not."""
         notes = Path(self._queue.wdir).glob("dvc-exp-worker-*.json")
-        return {note.name: json.loads(note.read_text(encoding="utf-8"))["pid"] for note in notes}
+        return {
+            int(note.stem.rpartition("-")[2]): json.loads(note.read_text(encoding="utf-8"))["pid"]
+            for note in notes
+        }
 
 
 def stage_failed(queue: Any, entry: Any) -> bool:
@@ -192,3 +206,7 @@ def _kill(processes: Iterable[psutil.Process]) -> None:
     for process in processes:
         with suppress(psutil.NoSuchProcess):
             process.kill()
+
+
+if __name__ == "__main__":
+    main()

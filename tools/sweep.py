@@ -49,12 +49,14 @@ def main() -> None:
     with Repo() as repo:
         queue = repo.experiments.celery_queue
         workers = Workers(queue)
+        # First of all: another sweep's worker may bring one back while the queue is read.
+        before = find_commits()
         entries = find_unfinished(queue, workers)
         if not entries:
             print("No experiment is queued.")
             return
         print(f"Experiments: {len(entries)}, {jobs} at once. Their logs: `dvc queue logs NAME`.")
-        outcome = run_all(queue, workers, entries, jobs)
+        outcome = run_all(queue, workers, entries, before, jobs)
         tell(outcome, workers.logs())
 
 
@@ -66,15 +68,19 @@ def find_unfinished(queue: Any, workers: Workers) -> dict[str, Any]:
     drop_older(queue)
     if not workers.living():
         put_back(queue, {entry.stash_rev for entry in queue.iter_active()})
-    return {entry.stash_rev: entry for entry in [*queue.iter_active(), *queue.iter_queued()]}
+    # In this order one that another sweep's worker takes meanwhile is seen twice, and not never.
+    return {entry.stash_rev: entry for entry in [*queue.iter_queued(), *queue.iter_active()]}
 
 
-def run_all(queue: Any, workers: Workers, entries: Mapping[str, Any], jobs: int) -> Outcome:
+def run_all(
+    queue: Any, workers: Workers, entries: Mapping[str, Any], before: Mapping[str, str], jobs: int
+) -> Outcome:
     """Run experiments, and return when each came back, failed, or was lost STARTS times in a row.
 
-    No worker is left then. Interrupted, it leaves none either, and what hasn't come back waits.
+    before: the commits of all experiments, by reference, from before they were looked up. No worker
+    is left at the end. Interrupted, it leaves none either, and what hasn't come back waits.
     """
-    unfinished, outcome, before = dict(entries), Outcome([], [], []), find_commits()
+    unfinished, outcome = dict(entries), Outcome([], [], [])
     starts = 0
     try:
         while unfinished or workers.living():

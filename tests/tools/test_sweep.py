@@ -3,16 +3,19 @@
 import json
 import signal
 import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 import yaml
 
 from tests.clones import CONFIG, ROOT, commit, environment, in_clone
+from tools import sweep as sweep_tool
 
 pytestmark = pytest.mark.slow
 
@@ -36,6 +39,8 @@ STAGE = {
     "params": ["value"],
     "metrics": [{"twice.json": {"cache": False}}],
 }
+# Seconds after which what a test waits for will not come; mostly it takes ten.
+PATIENCE = 200
 SWEEP = ("env", f"PYTHONPATH={ROOT}", "python", "-m", "tools.sweep")
 
 
@@ -43,7 +48,8 @@ class Project:
     """A tiny project with a stage, and what its stage is told."""
 
     def __init__(self, folder: Path) -> None:
-        self.clone, self.told = folder / "clone", folder / "told"
+        self.clone, self.told, self.said = (folder / name for name in ("clone", "told", "said"))
+        self.started: list[subprocess.Popen[bytes]] = []
         for path in (self.clone, self.told):
             path.mkdir()
         (folder / ".gitconfig").write_text(CONFIG, encoding="utf-8")
@@ -59,22 +65,41 @@ class Project:
         command = ("dvc", "exp", "run", "--queue", "--force", "--name", name)
         in_clone(self.clone, *command, "--set-param", f"value={value}")
 
-    def start(self, *options: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [*SWEEP, *options],
-            cwd=self.clone,
-            env=environment(self.clone),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+    def start(self, *options: str) -> subprocess.Popen[bytes]:
+        """Start a sweep, which says what it does in a file."""
+        with self.said.open("wb") as file:
+            sweep = subprocess.Popen(
+                [*SWEEP, *options],
+                cwd=self.clone,
+                env=environment(self.clone),
+                stdout=file,
+                stderr=subprocess.STDOUT,
+            )
+        self.started.append(sweep)
+        return sweep
+
+    def wait(self, sweep: subprocess.Popen[bytes], there: Callable[[], bool]) -> None:
+        """Wait until something is there; fails where it is not when the sweep ends, or too late."""
+        until = time.monotonic() + PATIENCE
+        while not there():
+            ended = sweep.poll() is not None
+            if (ended and not there()) or time.monotonic() > until:
+                how = "ended too early" if ended else f"still runs after {PATIENCE} s"
+                pytest.fail(f"the sweep {how}; it said:\n{self.said.read_text()}")
+            time.sleep(0.05)
+
+    def wait_for_run(self, sweep: subprocess.Popen[bytes], value: int) -> None:
+        self.wait(sweep, lambda: (self.told / f"{value}.ran").exists())
+
+    def end(self, sweep: subprocess.Popen[bytes]) -> tuple[int, str]:
+        """Wait until a sweep ends, and return its exit status and what it said."""
+        self.wait(sweep, lambda: sweep.poll() is not None)
+        assert not self.workers()
+        return sweep.returncode, self.said.read_text()
 
     def sweep(self, *options: str) -> tuple[int, str]:
         """Run a sweep, and return its exit status and what it said."""
-        process = self.start(*options)
-        said, _ = process.communicate()
-        assert not self.workers()
-        return process.returncode, said
+        return self.end(self.start(*options))
 
     def workers(self) -> list[psutil.Process]:
         """The processes of DVC's workers that live."""
@@ -84,6 +109,10 @@ class Project:
                 if "queue-worker" in process.cmdline() and process.cwd() == str(self.clone):
                     found.append(process)
         return found
+
+    def notes(self) -> Iterator[Path]:
+        """The files in which DVC notes the last process of each worker."""
+        return (self.clone / ".dvc/tmp/exps/celery").glob("dvc-exp-worker-*.json")
 
     def reference(self, name: str) -> str:
         head = in_clone(self.clone, "git", "rev-parse", "HEAD").strip()
@@ -97,9 +126,9 @@ class Project:
     def runs(self, value: int) -> int:
         return len((self.told / f"{value}.ran").read_text())
 
-    def await_run(self, value: int) -> None:
-        while not (self.told / f"{value}.ran").exists():
-            time.sleep(0.05)
+    def count_runs(self) -> int:
+        """How many values have been run, once or more."""
+        return len(list(self.told.glob("*.ran")))
 
 
 def lives(process: psutil.Process) -> bool:
@@ -114,6 +143,9 @@ def lives(process: psutil.Process) -> bool:
 def project(tmp_path: Path) -> Iterator[Project]:
     project = Project(tmp_path)
     yield project
+    for sweep in project.started:
+        sweep.kill()
+        sweep.wait()
     for worker in project.workers():
         for process in (worker, *worker.children(recursive=True)):
             process.kill()
@@ -166,20 +198,61 @@ def test_what_a_killed_worker_ran_or_left_waiting_is_started_again(project: Proj
     project.queue("first", 1)
     project.queue("second", 2)
     sweep = project.start()
-    project.await_run(1)
+    project.wait_for_run(sweep, 1)
     (worker,) = project.workers()
     orphans = worker.children(recursive=True)
     assert orphans
     worker.kill()
-    assert sweep.stdout
-    assert any("first was lost by DVC, and waits again" in line for line in sweep.stdout)
+    lost = "first was lost by DVC, and waits again"
+    project.wait(sweep, lambda: lost in project.said.read_text())
     assert not any(lives(orphan) for orphan in orphans)
     (project.told / "go").touch()
-    said, _ = sweep.communicate()
-    assert (sweep.returncode, said.splitlines()[-1]) == (0, "All came back: 2 of 2.")
+    status, said = project.end(sweep)
+    assert (status, said.splitlines()[-1]) == (0, "All came back: 2 of 2.")
     assert project.runs(1) == 2
     assert [project.result(name) for name in ("first", "second")] == [2, 4]
     assert "Running" not in in_clone(project.clone, "dvc", "queue", "status")
+
+
+def test_where_one_of_two_workers_dies_two_run_again_and_no_more(project: Project) -> None:
+    for value in (1, 2, 3, 4):
+        (project.told / f"{value}.waits").write_text("go")
+        project.queue(f"value-{value}", value)
+    sweep = project.start("--jobs", "2")
+    project.wait(sweep, lambda: project.count_runs() == 2)
+    dies, lives_on = project.workers()
+    # A busy worker answers no question of DVC after some seconds; a stopped one, none at once.
+    lives_on.suspend()
+    dies.kill()
+    project.wait(sweep, lambda: project.count_runs() == 3)
+    # A second worker of its number would have written over its note.
+    notes = [json.loads(note.read_text())["pid"] for note in project.notes()]
+    assert (lives_on.pid in notes, len(project.workers())) == (True, 2)
+    lives_on.resume()
+    (project.told / "go").touch()
+    status, said = project.end(sweep)
+    assert (status, said.splitlines()[-1]) == (0, "All came back: 4 of 4.")
+
+
+def test_what_another_sweep_s_worker_brings_back_meanwhile_is_not_run_again(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project.queue("one", 1)
+    monkeypatch.chdir(project.clone)
+    for name, value in environment(project.clone).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "argv", ["sweep"])
+    find = sweep_tool.find_unfinished
+
+    def find_before_it_ends(*given: Any) -> dict[str, Any]:
+        found = find(*given)
+        in_clone(project.clone, "git", "update-ref", project.reference("one"), "HEAD")
+        return found
+
+    monkeypatch.setattr(sweep_tool, "find_unfinished", find_before_it_ends)
+    sweep_tool.main()
+    assert capsys.readouterr().out.splitlines()[1:] == ["one came back", "All came back: 1 of 1."]
+    assert not (project.told / "1.ran").exists()
 
 
 def test_what_dvc_calls_a_success_without_a_commit_is_lost_and_waits_in_the_end(
@@ -206,12 +279,11 @@ def test_an_interrupted_sweep_stops_its_workers_and_keeps_what_waits_and_what_ra
     project.queue("first", 1)
     project.queue("second", 2)
     sweep = project.start()
-    project.await_run(1)
+    project.wait_for_run(sweep, 1)
     sweep.send_signal(signal.SIGINT)
-    said, _ = sweep.communicate()
-    assert sweep.returncode == 130
+    status, said = project.end(sweep)
+    assert status == 130
     assert "2 wait: `python -m tools.sweep` runs them" in said
-    assert not project.workers()
     assert not list((project.clone / ".dvc/tmp/exps").glob("tmp*"))
     listed = in_clone(project.clone, "dvc", "queue", "status")
     assert listed.count("Queued") == 2
