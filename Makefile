@@ -44,7 +44,7 @@ restore: $(VENV)/ready ## bring the committed params, lock, metrics and plots ba
 	@echo "The committed state is back."
 
 # Queued experiments run in copies of the project, which take the archive from here.
-SWEEP := WELLS_ARCHIVE='$(CURDIR)/data/raw/wells.zip' python -m tools.sweep --jobs $(JOBS)
+SWEEP := WELLS_ARCHIVE="$$PWD/data/raw/wells.zip" python -m tools.sweep --jobs $(JOBS)
 
 seeds: repro ## every metric's spread over five seeds, JOBS=1 of them at once: metrics/seeds.json
 	for seed in $(SEEDS); do \
