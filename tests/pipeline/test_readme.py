@@ -145,6 +145,7 @@ NOT_RUN = {
     "git switch BRANCH": "Git's own",
     "make seeds": "17 minutes",
     "make seeds JOBS=2": "as `make seeds`, two at once",
+    "python -m tools.seeds 0 1 2 3 4": "what `make seeds` ends with",
     "dvc exp run --queue -S KEY=A,B": "what `make compare` runs",
     "dvc exp run --run-all": "may wait for ever, which is why the page names it",
     "dvc queue logs NAME": "DVC's own; the sweep's test runs it",
