@@ -4,8 +4,9 @@ What stands in a page between `<!-- metrics: NAME -->` and `<!-- end -->` is the
 docs/metrics.md.j2, a Jinja2 template that sees every file of metrics/ and metrics/reports/ by its
 name, docs/peers.csv as `peers`, and the means of docs/few_avatars.csv as `few`, of
 docs/small_sets.csv as `small` and of docs/memory.csv as `memory`, docs/surfaces.csv as
-`surfaces`, docs/alarm_rule.csv as `alarm_rules`, docs/growth.csv as `growth` and docs/bulk.csv as
-`bulk`. So no sentence with a measured number is edited by hand after a run.
+`surfaces`, docs/alarm_rule.csv as `alarm_rules`, docs/growth.csv as `growth`, docs/bulk.csv as
+`bulk`, and params.yaml as `params`. So no sentence with a measured number is edited by hand after a
+run.
 docs/compared.png, docs/few_avatars.png and docs/small_sets.png are drawn of the same.
 """
 
@@ -18,11 +19,12 @@ from typing import Any
 
 import jinja2
 import pandas as pd
+import yaml
 
 from stages.common import paths
 from stages.common.errors import InputError, run
 from stages.common.files import write_text
-from tools import alarm_rule, few_avatars, growth, memory, small_sets, surface
+from tools import alarm_rule, few_avatars, growth, memory, scale, small_sets, surface
 from tools.bulk.bench import TABLE as BULK
 from tools.peers import PICTURE, draw_compared, read_peers
 
@@ -67,6 +69,8 @@ def render_blocks(folder: Path) -> dict[str, str]:
         undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters.update(percent=percent, interval=interval, rates=rates, spread=spread)
+    for reckon in scale.steps, scale.fits, scale.peak_gb, scale.search_seconds:
+        environment.filters[reckon.__name__] = reckon
     template = environment.from_string((folder / TEMPLATE).read_text(encoding="utf-8"))
     peers = read_peers(folder).to_dict("records")
     few = few_avatars.mean_over_seeds(few_avatars.read_table(folder)).to_dict("index")
@@ -77,6 +81,7 @@ def render_blocks(folder: Path) -> dict[str, str]:
     told["bulk"] = pd.read_csv(folder / BULK).to_dict("records")
     told["alarm_rules"] = pd.read_csv(folder / alarm_rule.TABLE).to_dict("records")
     told["growth"] = growth.read_table(folder).to_dict("records")
+    told["params"] = yaml.safe_load((folder / paths.PARAMS).read_text(encoding="utf-8"))
     context = template.new_context({**read_metrics(folder), **told})
     return {name: "".join(block(context)).strip() for name, block in template.blocks.items()}
 

@@ -71,6 +71,7 @@ def project(tmp_path: Path) -> Path:
         "docs/alarm_rule.csv": "k,n,lower,photos,seconds,missed,false_a_day\n",
         "docs/bulk.csv": "engine,source,workers,photos,seconds\n",
         "docs/growth.csv": "stage,size,photos,seconds,cpu_seconds,peak_mb\n",
+        "params.yaml": "train: {epochs: 8}\n",
         "docs/peers.csv": "who,method,tpr,tnr,threshold\n",
     }.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -93,7 +94,8 @@ def test_a_mark_without_a_block_is_refused_by_name(project: Path) -> None:
 def test_pages_are_filled_where_mnad_has_no_memory(tmp_path: Path) -> None:
     for name in ("docs", "metrics"):
         copytree(ROOT / name, tmp_path / name)
-    copy(ROOT / "README.md", tmp_path)
+    for name in ("README.md", "params.yaml"):
+        copy(ROOT / name, tmp_path)
     path = tmp_path / "metrics/reports/latent.json"
     report = json.loads(path.read_text(encoding="utf-8"))
     for name in MemoryUse._fields:
