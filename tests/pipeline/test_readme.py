@@ -143,6 +143,7 @@ NOT_RUN = {
     "dvc exp apply judged": "the walk through sharing applies one",
     "dvc exp remove NAME": "DVC's own; the walk through sharing removes one from a remote",
     "git switch BRANCH": "Git's own",
+    "git push origin detector@v1.0.0": "Git's own",
     "make seeds": "17 minutes",
     "make seeds JOBS=2": "as `make seeds`, two at once",
     "python -m tools.seeds 0 1 2 3 4": "what `make seeds` ends with",
