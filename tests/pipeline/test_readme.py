@@ -57,6 +57,9 @@ TINY = {
     ),
     "python -m tools.bulk.pack photos/ shards": "",
     "python -m tools.classify --into results shards/": "^2 photos: .*, in 1 shards$",
+    "grep -rh ,spill, results --include='*.zip.csv' | cut -d, -f1 | sed 's#^#photos/#' "
+    "| python -m tools.classify - --heatmaps heat": "^photos/.*,spill,",
+    "python -m tools.classify shards/000000.zip --heatmaps heat": "^shards/000000.zip/.*,spill,",
 }
 # Run by another module: its name and what stands in it.
 ELSEWHERE = {
@@ -111,8 +114,8 @@ ELSEWHERE = {
         'run(model, tmp_path / "out", "s3://bucket/in")',
     ),
     "ray start --head --port=6379": ("test_ray", '"--head", "--port", port'),
-    "ray start --address=HEAD:6379": ("test_ray", 'f"--address={self.address}"'),
-    "RAY_ADDRESS=HEAD:6379 python -m tools.classify --into results --engine ray shards/": (
+    "ray start --address=FIRST:6379": ("test_ray", 'f"--address={self.address}"'),
+    "RAY_ADDRESS=FIRST:6379 python -m tools.classify --into results --engine ray shards/": (
         "test_ray",
         "RAY_ADDRESS=cluster.address",
     ),
