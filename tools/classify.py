@@ -18,6 +18,7 @@ import io
 import math
 import os
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 from tqdm import tqdm
@@ -59,8 +60,12 @@ def main() -> None:
         if output is None:
             counts = write_rows(rows, sys.stdout, form)
         else:
+            # Root could replace a device, as /dev/null, for everybody.
+            special = os.path.exists(output) and not (  # noqa: PTH110
+                os.path.isfile(output) or os.path.isdir(output)  # noqa: PTH112, PTH113
+            )
             with (
-                replacing(output) as path,
+                nullcontext(output) if special else replacing(output) as path,
                 path.open("w", encoding="utf-8", errors=KEEP_BYTES, newline="") as file,
             ):
                 counts = write_rows(rows, file, form)

@@ -471,6 +471,22 @@ def test_an_old_result_stays_where_the_new_one_fails(tmp_path: Path) -> None:
     assert (tmp_path / "rows.csv").read_text() == "old"
 
 
+def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path: Path, model: Path) -> None:
+    """As a device does, /dev/null for one, which root would replace for everybody."""
+    put(tmp_path, "a.png", NORMAL[0])
+    os.mkfifo(tmp_path / "pipe")
+    with subprocess.Popen(["cat", tmp_path / "pipe"], stdout=subprocess.PIPE, text=True) as reader:
+        done = run(tmp_path, model, "a.png", "--output", "pipe")
+        is_pipe = (tmp_path / "pipe").is_fifo()
+        # Whoever waits for a pipe that is gone would wait for ever.
+        if not is_pipe:
+            reader.terminate()
+        told, _ = reader.communicate()
+    assert done.returncode == 0, done.stderr
+    assert is_pipe
+    assert "a.png," in told
+
+
 def test_a_name_with_a_carriage_return_is_one_cell() -> None:
     text = io.StringIO(newline="")
     write_rows([Row("a\rb.png", error="not an image"), Row("c.png", error="no")], text, "csv")
