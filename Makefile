@@ -6,9 +6,8 @@ JOBS := 1
 BASE := main
 LATENTS := 0.5,2
 CHANNELS := 8,32
-# A module of tests stays in one process, for its tests share what was built for them. Three on two
-# cores: a third of their time they wait.
-PYTEST := pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+# A module of tests stays in one process, for its tests share what was built for them.
+PYTEST := pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 COMMITTED := params.yaml dvc.lock metrics plots data/generated
 
 # Stages run as `python -m …`: the environment's own Python must come first.
