@@ -284,9 +284,14 @@ def test_a_folder_that_is_a_file_is_refused_before_any_work(
     assert (tmp_path / "out").read_text() == "something in the way"
 
 
-def test_a_folder_that_one_may_not_write_is_refused_before_any_work() -> None:
+@pytest.mark.parametrize("left", [[], [".lock", "manifest.csv"]])
+def test_a_folder_that_one_may_not_write_is_refused_before_any_work(left: list[str]) -> None:
+    """Also one of former results, whose lock may still be opened."""
     with public_folder() as folder:
-        (folder / "out").mkdir(mode=0o555)
+        for name in left:
+            written(folder / "out" / name, b"").chmod(0o666)
+        (folder / "out").mkdir(exist_ok=True)
+        (folder / "out").chmod(0o555)
         written(folder / "in/a.zip", b"")
         written(folder / "detector.onnx", b"")
 

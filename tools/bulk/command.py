@@ -2,6 +2,7 @@
 
 import fcntl
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -97,6 +98,8 @@ def _alone_in(folder: Path) -> Iterator[None]:
     """Make a folder in which no other run writes; raises InputError where that can't be."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        # Better told now than hours later.
+        tempfile.TemporaryFile(dir=folder).close()
         # A network folder's server locks files that are written, and no folders.
         lock = (folder / LOCK).open("a", encoding="utf-8")
     except OSError as error:
