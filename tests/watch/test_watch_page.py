@@ -310,6 +310,28 @@ def test_a_lost_connection_is_said_and_found_again(
     opened.close()
 
 
+def test_a_connection_that_falls_silent_is_made_anew(
+    browser: Browser, served: Served, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = Opened(browser, served.port)
+    sees(opened.page, "#summary", "1 of 2 wells not clear")
+    snapshot, silent, over = engine.snapshot, threading.Event(), threading.Event()
+
+    def fall_silent_once() -> dict[str, Any]:
+        if not silent.is_set():
+            silent.set()
+            over.wait()
+        return snapshot()
+
+    monkeypatch.setattr(engine, "snapshot", fall_silent_once)
+    try:
+        sees(opened.page, "#summary", "Connection lost")
+        sees(opened.page, "#summary", "1 of 2 wells not clear")
+    finally:
+        over.set()
+    opened.close()
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_it_fits_and_is_free_of_serious_findings_of_axe(
     browser: Browser, served: Served, engine: FakeEngine, size: tuple[int, int]

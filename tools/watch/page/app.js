@@ -212,18 +212,24 @@ addEventListener("keydown", (event) => {
   show();
 });
 
+// A line that was cut tells neither end: silence, too, ends a connection.
 function connect() {
   const source = new EventSource("/api/events");
+  let silence = setTimeout(again, LOST);
+  function again() {
+    clearTimeout(silence);
+    source.close();
+    setTimeout(connect, 1000);
+  }
+  source.onerror = again;
   source.onmessage = ({ data }) => {
+    clearTimeout(silence);
+    silence = setTimeout(again, LOST);
     state = JSON.parse(data);
     heard = performance.now();
     ahead = state.wall - Date.now() / 1000;
     tick();
     show();
-  };
-  source.onerror = () => {
-    source.close();
-    setTimeout(connect, 1000);
   };
 }
 
