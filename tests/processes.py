@@ -112,6 +112,9 @@ def public_folder() -> Iterator[Path]:
     try:
         yield folder
     finally:
+        for parent, folders, _ in os.walk(folder):
+            for name in folders:
+                Path(parent, name).chmod(0o700)
         shutil.rmtree(folder)
 
 

@@ -4,13 +4,17 @@ import os
 import stat
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
 
 from stages.common.errors import InputError
 
-JUNK = {"__MACOSX", "Thumbs.db", "desktop.ini"}
+JUNK = {
+    *("__MACOSX", "Thumbs.db", "desktop.ini"),
+    # Of whole disks, where often nobody may list them.
+    *("lost+found", "System Volume Information", "$RECYCLE.BIN"),
+}
 MAX_UNPACKED_BYTES = 2**30
 # Or so many times what it takes on the disk, for photos are packed already: more is a bomb.
 MAX_TIMES = 2
@@ -25,22 +29,28 @@ Reader = Callable[[], bytes]
 
 
 def files_of_folder(folder: Path) -> dict[str, Reader]:
-    """Return every file below a folder by its path relative to the folder.
+    """Return every file below a folder, but junk, by its path relative to the folder.
 
-    Raises InputError for a name that isn't UTF-8, more than MAX_FILES files, or more bytes than
-    MAX_UNPACKED_BYTES and MAX_TIMES what they take on the disk.
+    Raises InputError for a folder that can't be listed or is a link, a file that can't be found, a
+    name that isn't UTF-8, more than MAX_FILES files, or more bytes than MAX_UNPACKED_BYTES and
+    MAX_TIMES what they take on the disk.
     """
-    files = {
-        path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()
-    }
-    for name in files:
+    found: dict[str, os.stat_result] = {}
+    for parent, _, names in _walk(folder):
+        for path in (parent / name for name in names):
+            try:
+                told = path.stat()
+            except OSError as error:
+                raise InputError(f"{path} can't be read: {error.strerror}") from None
+            if stat.S_ISREG(told.st_mode):
+                found[path.relative_to(folder).as_posix()] = told
+    for name in found:
         # Names that an old Windows zip brought in another encoding hold lone surrogates.
         if any("\ud800" <= character <= "\udfff" for character in name):
             raise InputError(f"{folder}: the file name {name!r} isn't UTF-8; rename the file")
-    stats = [path.stat() for path in files.values()]
-    on_disk = DISK_BLOCK * sum(stat.st_blocks for stat in stats)
-    _refuse_bomb(len(files), sum(stat.st_size for stat in stats), on_disk, str(folder))
-    return {name: _reader(path.read_bytes, str(path)) for name, path in files.items()}
+    on_disk = DISK_BLOCK * sum(told.st_blocks for told in found.values())
+    _refuse_bomb(len(found), sum(told.st_size for told in found.values()), on_disk, str(folder))
+    return {name: _reader((folder / name).read_bytes, str(folder / name)) for name in found}
 
 
 def files_of_zip(archive: zipfile.ZipFile) -> dict[str, Reader]:
@@ -76,9 +86,14 @@ def files_of_zip(archive: zipfile.ZipFile) -> dict[str, Reader]:
 
 
 def folders_of_folder(folder: Path) -> frozenset[str]:
-    """Return the paths of all folders below a folder, relative to it."""
+    """Return the paths of all folders below a folder, but junk, relative to it.
+
+    Raises InputError for a folder that can't be listed or is a link.
+    """
     return frozenset(
-        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_dir()
+        (parent / name).relative_to(folder).as_posix()
+        for parent, folders, _ in _walk(folder)
+        for name in folders
     )
 
 
@@ -86,6 +101,20 @@ def folders_of_zip(archive: zipfile.ZipFile) -> frozenset[str]:
     """Return the paths of the folders that stand in an open zip themselves."""
     names = (name.replace("\\", "/") for name in archive.namelist())
     return frozenset(name.rstrip("/") for name in names if name.endswith("/"))
+
+
+def _walk(folder: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """Yield each folder from a folder down, and the names of the folders and files in it."""
+    for parent, folders, names in os.walk(folder, onerror=_refuse):
+        folders[:] = [name for name in folders if not is_junk(name)]
+        for path in (Path(parent, name) for name in folders):
+            if path.is_symlink():
+                raise InputError(f"{path} is a link to a folder; put the folder itself there")
+        yield Path(parent), folders, [name for name in names if not is_junk(name)]
+
+
+def _refuse(error: OSError) -> None:
+    raise InputError(f"{error.filename} can't be listed: {error.strerror}")
 
 
 def is_junk(path: str) -> bool:

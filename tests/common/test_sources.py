@@ -1,4 +1,4 @@
-"""What systems and editors leave behind is no photo and no avatar, wherever it lies."""
+"""No file of a folder is lost; what systems and editors leave behind is no photo and no avatar."""
 
 from pathlib import Path
 
@@ -7,7 +7,9 @@ import pytest
 from PIL import Image
 
 from stages.bayes.avatars import read_avatars
-from stages.common.sources import is_junk
+from stages.common.errors import InputError
+from stages.common.sources import files_of_folder, folders_of_folder, is_junk
+from tests.processes import public_folder, run_as_nobody
 from tests.wells_files import encoded, unpack, zip_of
 from tools.photos import find_photos
 
@@ -21,6 +23,7 @@ JUNK = [
     "more/.ipynb_checkpoints/a.png",
     ".thumbnails/large/a.png",
     "more/.a.png",
+    "lost+found/a.png",
 ]
 RED, BLUE = (
     encoded(Image.fromarray(np.full((4, 4, 3), colour, dtype=np.uint8)))
@@ -64,3 +67,50 @@ def test_junk_beside_avatars_is_passed_over(junk: str, packed: bool, tmp_path: P
     train, holdout = read_avatars(source)
     assert train.avatars.shape == (3, 4, 4, 4)
     assert len(holdout.avatars) == 0
+
+
+def test_every_file_of_a_folder_is_found_by_its_path(tmp_path: Path) -> None:
+    folder = unpack(PHOTOS.items(), tmp_path / "given")
+    (folder / "more/linked.png").symlink_to("b.png")
+    (folder / "empty").mkdir()
+    found = {name: read() for name, read in files_of_folder(folder).items()}
+    assert found == PHOTOS | {"more/linked.png": BLUE}
+    assert folders_of_folder(folder) == {"more", "empty"}
+
+
+@pytest.mark.parametrize(
+    ("mode", "problem"),
+    [(0o000, "more can't be listed"), (0o444, "more/.*png can't be read")],
+)
+def test_a_folder_that_may_not_be_looked_into_is_refused(mode: int, problem: str) -> None:
+    with public_folder() as folder:
+        unpack(PHOTOS.items(), folder / "given")
+        (folder / "given/more").chmod(mode)
+
+        def check() -> None:
+            with pytest.raises(InputError, match=f"given/{problem}: Permission denied"):
+                files_of_folder(folder / "given")
+
+        run_as_nobody(check)
+
+
+def test_a_closed_folder_of_the_system_is_passed_over() -> None:
+    with public_folder() as folder:
+        unpack(PHOTOS.items(), folder / "given")
+        (folder / "given/lost+found").mkdir(mode=0o000)
+        run_as_nobody(lambda: assert_found(folder / "given"))
+
+
+def assert_found(folder: Path) -> None:
+    assert files_of_folder(folder).keys() == PHOTOS.keys()
+
+
+@pytest.mark.parametrize(
+    ("leads_to", "problem"),
+    [("nowhere", "link can't be read: No such file"), ("more", "link is a link to a folder")],
+)
+def test_a_link_that_hides_files_is_refused(leads_to: str, problem: str, tmp_path: Path) -> None:
+    folder = unpack(PHOTOS.items(), tmp_path / "given")
+    (folder / "link").symlink_to(leads_to)
+    with pytest.raises(InputError, match=f"given/{problem}"):
+        files_of_folder(folder)
