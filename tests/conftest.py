@@ -1,4 +1,6 @@
-"""The order of tests."""
+"""The order of tests, and what all that they start inherits."""
+
+import signal
 
 import pytest
 
@@ -7,6 +9,9 @@ import stages  # noqa: F401
 
 # The modules that take longest, from the longest: beside them other processes run the short ones.
 LONGEST = ["test_rebuild.py", "test_faults.py", "test_sharing.py", "test_development.py"]
+
+# What a shell starts in the background ignores an interrupt, and so would all that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
