@@ -63,7 +63,7 @@ TINY = {
 }
 # Run by another module: its name and what stands in it.
 ELSEWHERE = {
-    "make demo": ("test_rebuild", 'in_clone(clone, "make", "demo"'),
+    "make demo": ("test_rebuild", 'in_clone(clone, *one_core, "make", "demo"'),
     "dvc repro": ("test_rebuild", '"dvc", "repro")'),
     "make compare": ("test_rebuild", '"make", "compare", "LATENTS=2,3", "CHANNELS=8"'),
     "make compare LATENTS=0.3,1,3 CHANNELS=8,16": ("test_rebuild", '"make", "compare", "LATENTS=2'),
