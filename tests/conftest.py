@@ -8,7 +8,10 @@ import pytest
 import stages  # noqa: F401
 
 # The modules that take longest, from the longest: beside them other processes run the short ones.
-LONGEST = ["test_rebuild.py", "test_faults.py", "test_sharing.py", "test_development.py"]
+LONGEST = [
+    *("test_rebuild.py", "test_faults.py", "test_onnx_file.py", "test_sweep.py"),
+    *("test_sharing.py", "test_growth.py", "test_review.py", "test_development.py"),
+]
 
 # What a shell starts in the background ignores an interrupt, and so would all that tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
