@@ -36,7 +36,9 @@ def files_of_folder(folder: Path) -> dict[str, Reader]:
     MAX_TIMES what they take on the disk.
     """
     found: dict[str, os.stat_result] = {}
-    for parent, _, names in _walk(folder):
+    for parent, folders, names in walk(folder):
+        if links := [parent / name for name in folders if (parent / name).is_symlink()]:
+            raise InputError(f"{links[0]} is a link to a folder; put the folder itself there")
         for path in (parent / name for name in names):
             try:
                 told = path.stat()
@@ -88,11 +90,11 @@ def files_of_zip(archive: zipfile.ZipFile) -> dict[str, Reader]:
 def folders_of_folder(folder: Path) -> frozenset[str]:
     """Return the paths of all folders below a folder, but junk, relative to it.
 
-    Raises InputError for a folder that can't be listed or is a link.
+    Raises InputError for a folder that can't be listed.
     """
     return frozenset(
         (parent / name).relative_to(folder).as_posix()
-        for parent, folders, _ in _walk(folder)
+        for parent, folders, _ in walk(folder)
         for name in folders
     )
 
@@ -103,23 +105,24 @@ def folders_of_zip(archive: zipfile.ZipFile) -> frozenset[str]:
     return frozenset(name.rstrip("/") for name in names if name.endswith("/"))
 
 
-def _walk(folder: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
-    """Yield each folder from a folder down, and the names of the folders and files in it."""
+def walk(folder: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """Yield each folder from a folder down, with the names of folders and files in it, but junk.
+
+    A link to a folder is named, and not followed. Raises InputError for a folder that can't be
+    listed.
+    """
     for parent, folders, names in os.walk(folder, onerror=_refuse):
         folders[:] = [name for name in folders if not is_junk(name)]
-        for path in (Path(parent, name) for name in folders):
-            if path.is_symlink():
-                raise InputError(f"{path} is a link to a folder; put the folder itself there")
         yield Path(parent), folders, [name for name in names if not is_junk(name)]
-
-
-def _refuse(error: OSError) -> None:
-    raise InputError(f"{error.filename} can't be listed: {error.strerror}")
 
 
 def is_junk(path: str) -> bool:
     """Tell what systems and editors leave behind: whatever begins with a dot, or is in JUNK."""
     return any(part.startswith(".") or part in JUNK for part in PurePosixPath(path).parts)
+
+
+def _refuse(error: OSError) -> None:
+    raise InputError(f"{error.filename} can't be listed: {error.strerror}")
 
 
 def _refuse_bomb(count: int, size: int, on_disk: int, source: str) -> None:

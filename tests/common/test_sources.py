@@ -98,11 +98,11 @@ def test_a_closed_folder_of_the_system_is_passed_over() -> None:
     with public_folder() as folder:
         unpack(PHOTOS.items(), folder / "given")
         (folder / "given/lost+found").mkdir(mode=0o000)
-        run_as_nobody(lambda: assert_found(folder / "given"))
 
+        def check() -> None:
+            assert files_of_folder(folder / "given").keys() == PHOTOS.keys()
 
-def assert_found(folder: Path) -> None:
-    assert files_of_folder(folder).keys() == PHOTOS.keys()
+        run_as_nobody(check)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from stages.common.errors import InputError
-from stages.common.sources import is_junk
+from stages.common.sources import is_junk, walk
 from tools.bulk.storage import at, explaining, is_url
 
 ZIP, LIST = ".zip", ".txt"
@@ -61,21 +61,15 @@ def find_shards(given: Iterable[str]) -> list[Shard]:
 def _at_path(path: Path) -> Iterator[Shard]:
     # Unlike Path's own, these take any name: one that is too long is none.
     if os.path.isdir(path):  # noqa: PTH112
-        for parent, folders, names in os.walk(path, onerror=_refuse):
-            folders[:] = [name for name in folders if not is_junk(name)]
-            for name in names:
-                if _is_shard(name):
-                    yield _local(Path(parent, name), Path(parent, name).relative_to(path))
+        for parent, _, names in walk(path):
+            for shard in (parent / name for name in names if _is_shard(name)):
+                yield _local(shard, shard.relative_to(path))
     elif not os.path.exists(path):  # noqa: PTH110
         raise InputError(f"{path}: there is no such file or folder")
     elif not _is_shard(path.name):
         raise InputError(f"{path} is no shard ({', '.join(ENDINGS)}): pack it into one")
     else:
         yield _local(path, Path(path.name))
-
-
-def _refuse(error: OSError) -> None:
-    raise InputError(f"{error.filename} can't be listed: {error.strerror}")
 
 
 def _local(path: Path, name: Path) -> Shard:
